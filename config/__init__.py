@@ -1,0 +1,5 @@
+"""The project around the app."""
+
+from config.celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,12 @@
+"""The ASGI application; it does not load while a URL lacks its access policy."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+application = get_asgi_application()
+
+from config.security import require_declared_policies  # noqa: E402 - needs the app registry
+
+require_declared_policies()

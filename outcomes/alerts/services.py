@@ -1,0 +1,294 @@
+"""Write alerts: raised with the answer, escalated until a named person acknowledges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from outcomes.alerts.models import (
+    IDLE_BEFORE_OPEN,
+    THEN_EVERY,
+    TIERS,
+    Alert,
+    AlertEvent,
+    AlertOutcome,
+    AlertReason,
+    AlertRule,
+    AlertState,
+)
+from outcomes.audit import services as audit
+from outcomes.audit.models import SYSTEM, Actor
+from outcomes.clinics.access import Role
+from outcomes.clinics.models import Membership, User
+from outcomes.delivery import services as delivery
+from outcomes.instruments.models import InstrumentVersion
+from outcomes.instruments.scoring import SafetyHit
+from outcomes.responses.models import QuestionnaireResponse
+
+# Outcomes that leave the alert acknowledged but not closed: somebody still has to act.
+STILL_OWED = (AlertOutcome.NOT_REACHED,)
+
+
+@transaction.atomic
+def install_rules() -> None:
+    """Make one rule for every safety question of every instrument in use."""
+    for version in InstrumentVersion.objects.current().select_related("instrument"):
+        for item in version.definition.items:
+            if item.safety is not None:
+                AlertRule.objects.get_or_create(
+                    instrument=version.instrument,
+                    link_id=item.link_id,
+                    at_least=item.safety.at_least,
+                )
+
+
+def raise_provisional(
+    *, response: QuestionnaireResponse, hits: Iterable[SafetyHit], now: datetime
+) -> None:
+    """Hold positive answers of an unfinished form ready to alert once the patient is idle.
+
+    Every further tap restarts the wait. A positive taken back before then is closed, and stays
+    readable.
+    """
+    positive = {hit.link_id: hit for hit in hits}
+    waiting = {
+        alert.rule.link_id: alert
+        for alert in Alert.objects.filter(
+            response=response, state=AlertState.PROVISIONAL
+        ).select_related("rule")
+        if alert.rule
+    }
+    for link_id, alert in waiting.items():
+        if link_id not in positive:
+            _close_unsent(alert, now)
+    for link_id, hit in positive.items():
+        held = waiting.get(link_id)
+        if held is None:
+            _raise(response, hit, AlertState.PROVISIONAL, now)
+        else:
+            held.value, held.next_at = hit.value, now + IDLE_BEFORE_OPEN
+            held.save(update_fields=["value", "next_at"])
+
+
+def raise_for(
+    *, response: QuestionnaireResponse, hits: Iterable[SafetyHit], now: datetime
+) -> list[Alert]:
+    """Open an alert for every positive safety answer of a submitted form, with its first messages.
+
+    Runs in the answer's transaction.
+    """
+    positive = {hit.link_id: hit for hit in hits}
+    for alert in Alert.objects.filter(
+        response=response, state=AlertState.PROVISIONAL
+    ).select_related("rule"):
+        if alert.rule and alert.rule.link_id not in positive:
+            _close_unsent(alert, now)
+    return [_raise(response, hit, AlertState.OPEN, now) for hit in positive.values()]
+
+
+def raise_rule_error(*, response: QuestionnaireResponse, now: datetime) -> Alert:
+    """Page a person about an answer whose safety check failed: somebody must read it."""
+    alert = _new_alert(response, None, AlertReason.RULE_ERROR, None, AlertState.OPEN, now)
+    alert.save(force_insert=True)
+    _note(alert, "raised", SYSTEM, now)
+    _page(alert, now)
+    return alert
+
+
+def _raise(
+    response: QuestionnaireResponse, hit: SafetyHit, state: AlertState, now: datetime
+) -> Alert:
+    rule, _created = AlertRule.objects.get_or_create(
+        instrument_id=response.instrument_version.instrument_id,
+        link_id=hit.link_id,
+        at_least=hit.at_least,
+    )
+    alert = Alert.objects.filter(response=response, rule=rule).first()
+    if alert is None:
+        alert = _new_alert(response, rule, AlertReason.ANSWER, hit.value, state, now)
+        alert.save(force_insert=True)
+        _note(alert, "raised", SYSTEM, now)
+    elif alert.state in (AlertState.PROVISIONAL, AlertState.RESOLVED):
+        alert.value, alert.state = hit.value, state
+        alert.outcome, alert.resolved_at = "", None
+        alert.next_at = now + IDLE_BEFORE_OPEN
+        alert.save()
+    if state == AlertState.OPEN and alert.opened_at is None:
+        _open(alert, now)
+    return alert
+
+
+def _new_alert(
+    response: QuestionnaireResponse,
+    rule: AlertRule | None,
+    reason: AlertReason,
+    value: int | None,
+    state: AlertState,
+    now: datetime,
+) -> Alert:
+    is_open = state == AlertState.OPEN
+    return Alert(
+        clinic_id=response.clinic_id,
+        patient_id=response.patient_id,
+        episode_id=response.episode_id,
+        response=response,
+        rule=rule,
+        reason=reason,
+        value=value,
+        state=state,
+        raised_at=now,
+        opened_at=now if is_open and rule is None else None,
+        next_at=now + (TIERS[1] if is_open else IDLE_BEFORE_OPEN),
+    )
+
+
+def _open(alert: Alert, now: datetime) -> None:
+    alert.state, alert.opened_at, alert.next_at = AlertState.OPEN, now, now + TIERS[1]
+    alert.save(update_fields=["state", "opened_at", "next_at"])
+    _note(alert, "opened", SYSTEM, now)
+    _page(alert, now)
+
+
+def _close_unsent(alert: Alert, now: datetime) -> None:
+    alert.state, alert.outcome = AlertState.RESOLVED, AlertOutcome.CHANGED
+    alert.resolved_at, alert.next_at = now, None
+    alert.save(update_fields=["state", "outcome", "resolved_at", "next_at"])
+    _note(alert, "answer_changed", SYSTEM, now)
+
+
+def recipients(alert: Alert) -> list[User]:
+    """Return whom the alert's tier tells: the responsible, then all clinicians, then admins too.
+
+    An empty circle is widened until it holds somebody.
+    """
+    clinicians = _members(alert, Role.CLINICIAN)
+    everybody = list(dict.fromkeys([*clinicians, *_members(alert, Role.CLINIC_ADMIN)]))
+    responsible = [
+        user for user in alert.episode.clinicians.filter(is_active=True) if user in everybody
+    ]
+    circles = [responsible, clinicians, everybody]
+    return next((circle for circle in circles[min(alert.tier, 2) :] if circle), everybody)
+
+
+def _members(alert: Alert, role: Role) -> list[User]:
+    members = Membership.objects.active().filter(clinic_id=alert.clinic_id, role=role)
+    return [member.user for member in members.select_related("user").order_by("user__email")]
+
+
+def _page(alert: Alert, now: datetime) -> None:
+    users = recipients(alert)
+    page = alert.events.filter(kind="paged").count()
+    for user in users:
+        delivery.queue_alert_message(
+            alert_id=alert.pk, clinic_id=alert.clinic_id, user=user, page=page, now=now
+        )
+    _note(alert, "paged", SYSTEM, now, {"tier": alert.tier, "recipients": len(users)})
+
+
+@transaction.atomic
+def escalate_next(*, now: datetime) -> bool:
+    """Open or escalate the alert that has waited longest past its time; False if none is due."""
+    due = Alert.objects.filter(next_at__lte=now).filter(
+        Q(state=AlertState.PROVISIONAL) | Q(state=AlertState.OPEN)
+    )
+    alert = due.select_for_update(of=("self",)).order_by("next_at").first()
+    if alert is None:
+        return False
+    if alert.state == AlertState.PROVISIONAL:
+        _open(alert, now)
+        return True
+    alert.tier += 1
+    assert alert.opened_at is not None
+    if alert.tier + 1 < len(TIERS):
+        alert.next_at = max(alert.opened_at + TIERS[alert.tier + 1], now)
+    else:
+        alert.next_at = now + THEN_EVERY
+    alert.save(update_fields=["tier", "next_at"])
+    _note(alert, "escalated", SYSTEM, now, {"tier": alert.tier})
+    _page(alert, now)
+    return True
+
+
+@transaction.atomic
+def acknowledge(
+    *, alert: Alert, user: User, outcome: AlertOutcome | str, note: str, now: datetime
+) -> Alert:
+    """Record that a named person has taken the alert, with what came of it; paging stops.
+
+    An outcome that leaves something owed keeps it on the staff's list until `resolve`.
+    """
+    alert = Alert.objects.select_for_update(of=("self",)).get(pk=alert.pk)
+    if alert.state not in (AlertState.OPEN, AlertState.PROVISIONAL):
+        raise ValidationError(_("This alert was acknowledged already."))
+    _check_outcome(outcome)
+    alert.acknowledged_by, alert.acknowledged_at = user, now
+    alert.opened_at = alert.opened_at or now
+    alert.state, alert.next_at, alert.outcome = AlertState.ACKNOWLEDGED, None, outcome
+    if outcome not in STILL_OWED:
+        alert.state, alert.resolved_at = AlertState.RESOLVED, now
+    alert.save()
+    delivery.cancel_alert_messages(alert_id=alert.pk)
+    _finish(alert, "acknowledged", user, note, now)
+    return alert
+
+
+@transaction.atomic
+def resolve(
+    *, alert: Alert, user: User, outcome: AlertOutcome | str, note: str, now: datetime
+) -> Alert:
+    """Record a further step on an acknowledged alert, and close it unless something is still owed."""
+    alert = Alert.objects.select_for_update(of=("self",)).get(pk=alert.pk)
+    if alert.state != AlertState.ACKNOWLEDGED:
+        raise ValidationError(_("Only an acknowledged alert can be followed up."))
+    _check_outcome(outcome)
+    alert.outcome = outcome
+    if outcome not in STILL_OWED:
+        alert.state, alert.resolved_at = AlertState.RESOLVED, now
+    alert.save()
+    _finish(alert, "followed_up", user, note, now)
+    return alert
+
+
+def _check_outcome(outcome: str) -> None:
+    if outcome not in AlertOutcome.values or outcome == AlertOutcome.CHANGED:
+        raise ValidationError({"outcome": _("Choose what you found or did.")})
+
+
+def _finish(alert: Alert, kind: str, user: User, note: str, now: datetime) -> None:
+    data = {"outcome": alert.outcome}
+    _note(alert, kind, user.actor, now, data, note)
+    audit.record(
+        clinic_id=alert.clinic_id,
+        by=user.actor,
+        now=now,
+        action=f"alert.{kind}",
+        object_type="Alert",
+        object_id=alert.pk,
+        patient_id=alert.patient_id,
+        data=data,
+    )
+
+
+def _note(
+    alert: Alert,
+    kind: str,
+    by: Actor,
+    now: datetime,
+    data: dict[str, Any] | None = None,
+    note: str = "",
+) -> None:
+    AlertEvent.objects.create(
+        clinic_id=alert.clinic_id,
+        alert=alert,
+        at=now,
+        kind=kind,
+        actor_label=by.label,
+        data=data or {},
+        note=note,
+    )

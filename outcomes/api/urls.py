@@ -1,0 +1,4 @@
+"""Addresses of this front door."""
+
+app_name = "api"
+urlpatterns: list[object] = []

@@ -1,0 +1,152 @@
+"""Write users, clinics, memberships and tokens."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from outcomes.audit import services as audit
+from outcomes.audit.models import Actor
+from outcomes.clinics.access import Role, Scope
+from outcomes.clinics.models import ApiToken, Clinic, Membership, User, hash_secret
+
+
+@transaction.atomic
+def create_clinic(*, slug: str, name: str, by: Actor, now: datetime, **fields: Any) -> Clinic:
+    """Create a clinic; the name in messages is its name unless another is given."""
+    clinic = Clinic(
+        slug=slug, name=name, created_at=now, **{"display_name": name[:60], **fields}
+    )
+    clinic.full_clean()
+    clinic.save(force_insert=True)
+    audit.record(
+        clinic_id=clinic.pk,
+        by=by,
+        now=now,
+        action="clinic.created",
+        object_type="Clinic",
+        object_id=clinic.pk,
+    )
+    return clinic
+
+
+@transaction.atomic
+def change_clinic(*, clinic: Clinic, changes: dict[str, Any], by: Actor, now: datetime) -> Clinic:
+    """Change a clinic's own settings and record which."""
+    before = {name: str(getattr(clinic, name)) for name in changes}
+    for name, value in changes.items():
+        setattr(clinic, name, value)
+    clinic.full_clean()
+    clinic.save(update_fields=list(changes))
+    audit.record(
+        clinic_id=clinic.pk,
+        by=by,
+        now=now,
+        action="clinic.changed",
+        object_type="Clinic",
+        object_id=clinic.pk,
+        data={name: [before[name], str(value)] for name, value in changes.items()},
+    )
+    return clinic
+
+
+@transaction.atomic
+def add_member(
+    *, clinic: Clinic, email: str, name: str, role: Role, by: Actor, now: datetime
+) -> Membership:
+    """Give a person a role in the clinic, making their account when there is none.
+
+    A new account has no usable password: the person sets one through “forgotten password”.
+    A person who had a role here gets the new one instead.
+    """
+    user = User.objects.filter(email=email.lower()).first()
+    if user is None:
+        user = User.objects.create_user(email, name=name)
+    membership, created = Membership.objects.update_or_create(
+        clinic=clinic,
+        user=user,
+        defaults={"role": role, "ended_at": None},
+        create_defaults={"role": role, "started_at": now},
+    )
+    audit.record(
+        clinic_id=clinic.pk,
+        by=by,
+        now=now,
+        action="member.added" if created else "member.changed",
+        object_type="Membership",
+        object_id=membership.pk,
+        data={"role": role, "user": str(user.pk)},
+    )
+    return membership
+
+
+@transaction.atomic
+def end_membership(*, membership: Membership, by: Actor, now: datetime) -> Membership:
+    """End a person's role in the clinic."""
+    membership.ended_at = now
+    membership.save(update_fields=["ended_at"])
+    audit.record(
+        clinic_id=membership.clinic_id,
+        by=by,
+        now=now,
+        action="member.ended",
+        object_type="Membership",
+        object_id=membership.pk,
+        data={"user": str(membership.user_id)},
+    )
+    return membership
+
+
+@transaction.atomic
+def create_token(
+    *,
+    clinic: Clinic,
+    name: str,
+    scopes: Sequence[Scope],
+    expires_at: datetime,
+    user: User,
+    now: datetime,
+) -> tuple[ApiToken, str]:
+    """Create a token and return it with its secret, which is shown once and stored nowhere."""
+    secret = f"outcomes_{secrets.token_urlsafe(32)}"
+    token = ApiToken(
+        clinic=clinic,
+        name=name,
+        secret_hash=hash_secret(secret),
+        scopes=[str(scope) for scope in scopes],
+        created_by=user,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    token.full_clean()
+    token.save(force_insert=True)
+    audit.record(
+        clinic_id=clinic.pk,
+        by=user.actor,
+        now=now,
+        action="token.created",
+        object_type="ApiToken",
+        object_id=token.pk,
+        data={"scopes": token.scopes, "expires_at": expires_at.isoformat()},
+    )
+    return token, secret
+
+
+@transaction.atomic
+def revoke_token(*, token: ApiToken, by: Actor, now: datetime) -> ApiToken:
+    """End a token at once."""
+    token.revoked_at = now
+    token.save(update_fields=["revoked_at"])
+    audit.record(
+        clinic_id=token.clinic_id,
+        by=by,
+        now=now,
+        action="token.revoked",
+        object_type="ApiToken",
+        object_id=token.pk,
+    )
+    return token

@@ -1,0 +1,128 @@
+"""What the patient answered, and what it scores."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from outcomes.clinics.models import ClinicRow, ClinicRowQuerySet
+
+
+class ResponseStatus(models.TextChoices):
+    """Where a filling-in stands. Only one in progress may change."""
+
+    IN_PROGRESS = "in_progress", _("In progress")
+    FINAL = "final", _("Final")
+    CORRECTED = "corrected", _("Replaced by a correction")
+
+
+class Mode(models.TextChoices):
+    """How the answers came in."""
+
+    LINK = "link", _("Patient's link")
+    KIOSK = "kiosk", _("In the clinic")
+    STAFF = "staff", _("Entered by staff")
+    IMPORT = "import", _("Imported")
+
+
+class ResponseQuerySet(ClinicRowQuerySet["QuestionnaireResponse"]):
+    """Responses by their status."""
+
+    def final(self) -> Self:
+        """Keep what was submitted and not replaced."""
+        return self.filter(status=ResponseStatus.FINAL)
+
+    def in_progress(self) -> Self:
+        """Keep what the patient is still filling in, or left half done."""
+        return self.filter(status=ResponseStatus.IN_PROGRESS)
+
+
+class QuestionnaireResponse(ClinicRow):
+    """One filling-in: a document of answers, immutable once final."""
+
+    patient = models.ForeignKey("outcomes.Patient", models.CASCADE, related_name="responses")
+    episode = models.ForeignKey("outcomes.EpisodeOfCare", models.CASCADE, related_name="responses")
+    assignment = models.ForeignKey(
+        "outcomes.Assignment", models.SET_NULL, null=True, related_name="responses"
+    )
+    instrument_version = models.ForeignKey(
+        "outcomes.InstrumentVersion", models.PROTECT, related_name="+"
+    )
+    content_hash = models.CharField(max_length=64)
+    status = models.CharField(max_length=12, choices=ResponseStatus.choices)
+    mode = models.CharField(max_length=8, choices=Mode.choices)
+    language = models.CharField(max_length=10)
+    answers: models.JSONField[Any, dict[str, int | None]] = models.JSONField(default=dict)
+    answered_at: models.JSONField[Any, dict[str, str]] = models.JSONField(default=dict)
+    revision = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField(null=True, blank=True)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    stored_at = models.DateTimeField()
+    submission_id = models.CharField(max_length=64, unique=True)
+    corrects = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="correction"
+    )
+    correction_reason = models.CharField(max_length=200, blank=True)
+
+    objects = ResponseQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["assignment"],
+                condition=Q(status__in=["in_progress", "final"]),
+                name="response_one_current_per_assignment",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="in_progress") | Q(submitted_at__isnull=False),
+                name="response_final_has_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["episode", "submitted_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_version} {self.status}"
+
+
+class ScoreQuerySet(ClinicRowQuerySet["Score"]):
+    """Scores, narrowed to those that count."""
+
+    def current(self) -> Self:
+        """Keep scores of final responses; those of replaced ones stay stored."""
+        return self.filter(response__status=ResponseStatus.FINAL)
+
+
+class Score(ClinicRow):
+    """One scale of one response: its value, or why there is none. Never overwritten."""
+
+    response = models.ForeignKey(QuestionnaireResponse, models.CASCADE, related_name="scores")
+    patient = models.ForeignKey("outcomes.Patient", models.CASCADE, related_name="scores")
+    episode = models.ForeignKey("outcomes.EpisodeOfCare", models.CASCADE, related_name="scores")
+    instrument_code = models.CharField(max_length=40)
+    scale = models.CharField(max_length=40)
+    value = models.FloatField(null=True, blank=True)
+    band = models.CharField(max_length=60, blank=True)
+    is_prorated = models.BooleanField(default=False)
+    missing_reason = models.CharField(max_length=200, blank=True)
+    scoring_version = models.CharField(max_length=20)
+    at = models.DateTimeField()
+
+    objects = ScoreQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["response", "scale", "scoring_version"], name="score_once_per_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(value__isnull=False) | ~Q(missing_reason=""),
+                name="score_value_or_reason",
+            ),
+        ]
+        indexes = [models.Index(fields=["episode", "instrument_code", "scale", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.instrument_code} {self.scale}"

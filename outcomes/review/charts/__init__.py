@@ -1,0 +1,35 @@
+"""Server-drawn SVG charts: pure functions from facts to markup, no Django."""
+
+from outcomes.review.charts.data import (
+    Band,
+    ChartData,
+    CourseMark,
+    Marker,
+    Panel,
+    Point,
+    SessionMark,
+    SessionStatus,
+    Window,
+    WindowState,
+)
+from outcomes.review.charts.layout import Layout
+from outcomes.review.charts.sparkline import draw_sparkline
+from outcomes.review.charts.trajectory import draw_trajectory
+from outcomes.review.charts.words import describe
+
+__all__ = [
+    "Band",
+    "ChartData",
+    "CourseMark",
+    "Layout",
+    "Marker",
+    "Panel",
+    "Point",
+    "SessionMark",
+    "SessionStatus",
+    "Window",
+    "WindowState",
+    "describe",
+    "draw_sparkline",
+    "draw_trajectory",
+]

@@ -1,0 +1,115 @@
+"""What a chart is drawn from: plain facts, no database, no drawing."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from itertools import chain
+from typing import Literal
+
+from outcomes.review.change import Direction, ScorePoint
+
+WindowState = Literal["answered", "late", "missed", "pending"]
+SessionStatus = Literal["held", "planned", "not_held"]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Name a severity range; `low` and `high` both belong to it."""
+
+    low: float
+    high: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Point(ScorePoint):
+    """Add to a score what its mark must show; `safety` names the positive item, else ""."""
+
+    band: str = ""
+    safety: str = ""
+    late: bool = False
+    imported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Hold one asking: when it opened, was due, closed, and what came of it."""
+
+    opens: datetime
+    due: datetime
+    closes: datetime
+    state: WindowState
+
+
+@dataclass(frozen=True, slots=True)
+class SessionMark:
+    """Hold one treatment session; `label` is the recorded fact, as "IV ketamine 40 mg"."""
+
+    at: datetime
+    number: int
+    label: str = ""
+    status: SessionStatus = "held"
+
+
+@dataclass(frozen=True, slots=True)
+class CourseMark:
+    """Hold where a course begins and what the clinic calls it."""
+
+    at: datetime
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Hold a treatment change or a note at its instant."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Hold one scale of one instrument, always drawn over its full range `low` to `high`.
+
+    `response_line` is half of THIS patient's baseline; `reliable_half_width` is the reliable change
+    threshold in points. Each is None where its rule does not apply. `baseline_reason` says why
+    there is no baseline. Points and windows are in order of time.
+    """
+
+    code: str
+    title: str
+    low: float
+    high: float
+    direction: Direction = "higher_is_worse"
+    bands: tuple[Band, ...] = ()
+    points: tuple[Point, ...] = ()
+    windows: tuple[Window, ...] = ()
+    baseline: ScorePoint | None = None
+    baseline_reason: str = ""
+    response_line: float | None = None
+    remission_line: float | None = None
+    reliable_half_width: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChartData:
+    """Hold all that one chart shows; without `start` and `end` it spans everything given."""
+
+    title: str
+    panels: tuple[Panel, ...]
+    sessions: tuple[SessionMark, ...] = ()
+    markers: tuple[Marker, ...] = ()
+    courses: tuple[CourseMark, ...] = ()
+    zone: tzinfo = UTC
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def instants(self) -> Iterator[datetime]:
+        """Yield every instant that the chart must reach."""
+        windows = chain.from_iterable(panel.windows for panel in self.panels)
+        points = chain.from_iterable(panel.points for panel in self.panels)
+        marked: Iterable[ScorePoint | SessionMark | Marker | CourseMark] = chain(
+            points, self.sessions, self.markers, self.courses
+        )
+        yield from (mark.at for mark in marked)
+        yield from (window.due for window in windows)

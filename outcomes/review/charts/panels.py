@@ -1,0 +1,63 @@
+"""One panel: its heading, its ground, its scores, its coverage strip."""
+
+from outcomes.review.charts import svg, words
+from outcomes.review.charts.axis import ValueScale
+from outcomes.review.charts.data import Panel
+from outcomes.review.charts.ground import draw_ground
+from outcomes.review.charts.layout import width_of, wrap
+from outcomes.review.charts.marks import draw_scores, draw_strip
+from outcomes.review.charts.sheet import Sheet
+
+
+def draw_panel(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
+    """Draw one panel under `y`; return the next y."""
+    form = sheet.form
+    top = _draw_heading(parts, sheet, panel, y) + 20
+    scale = ValueScale(panel.low, panel.high, top, top + form.plot)
+    points = sheet.points(panel)
+    parts.append(draw_ground(sheet, panel, scale))
+    parts.extend(draw_scores(sheet, panel, points, scale))
+    if not points:
+        middle, size = (form.left + form.right) / 2, form.size + 2
+        y = (top + scale.bottom) / 2
+        parts.append(
+            svg.text(middle, y, "No scores yet", size=size, fill=svg.MUTED, anchor="middle")
+        )
+    return draw_strip(parts, sheet, panel, scale.bottom)
+
+
+def _draw_heading(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
+    """Name the panel, its range and direction, and its baseline; return the last line's y."""
+    form = sheet.form
+    base = y + form.heading
+    x = form.left + width_of(panel.code, form.heading) * 1.3 + 9
+    facts = f"{words.number(panel.low)}–{words.number(panel.high)}, {words.direction_words(panel)}"
+    titled = f"{panel.title} · {facts}" if panel.title and panel.title != panel.code else facts
+    room = form.width - x
+    shown = titled if width_of(titled, form.size) <= room else facts
+    parts.append(svg.text(form.left, base, panel.code, size=form.heading, bold=True))
+    parts.append(svg.text(x, base, shown, size=form.size, fill=svg.MUTED))
+    told = baseline_words(sheet, panel)
+    if not told:
+        return base
+    over = x + width_of(shown, form.size) + 24 + width_of(told, form.size) > form.width
+    if not over:
+        told_line = svg.text(form.width - 2, base, told, size=form.size, fill=svg.INK, anchor="end")
+        parts.append(told_line)
+        return base
+    for told_part in wrap(told, form.width - form.left, form.size):
+        base += form.leading
+        parts.append(svg.text(form.left, base, told_part, size=form.size, fill=svg.INK))
+    return base
+
+
+def baseline_words(sheet: Sheet, panel: Panel) -> str:
+    """State the baseline with its date and reliable change, or why there is none."""
+    if panel.baseline is None:
+        reason = panel.baseline_reason
+        return f"No baseline: {reason[0].lower()}{reason[1:]}" if reason else ""
+    told = f"Baseline {words.number(panel.baseline.value)} on "
+    told += words.day(panel.baseline.at, sheet.data.zone)
+    if panel.reliable_half_width is not None:
+        told += f" · reliable change ±{words.number(panel.reliable_half_width)}"
+    return told

@@ -1,0 +1,82 @@
+"""One sheet: the chart's measures and facts, worked out once and shared by everything drawn."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from outcomes.review.charts.axis import TimeScale, span
+from outcomes.review.charts.data import ChartData, Panel, Point, SessionMark
+from outcomes.review.charts.layout import FORMS, Form, Layout
+
+_NEVER = datetime(2000, 1, 1, tzinfo=UTC)
+
+FOCUSABLE = 40
+"""With more points than this the chart is one image; its table is the accessible form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Hold what every part of one drawing needs."""
+
+    data: ChartData
+    form: Form
+    x: TimeScale
+    sessions: tuple[SessionMark, ...]
+    held: tuple[SessionMark, ...]
+    starts: list[datetime]
+    focusable: bool
+
+    def points(self, panel: Panel) -> list[Point]:
+        """Return the panel's points that lie within the period shown."""
+        return [point for point in panel.points if self.x.holds(point.at)]
+
+    def radius(self, count: int) -> float:
+        """Return the size of a point's mark: smaller where there are many."""
+        return min(4.2, max(1.5, 0.45 * (self.x.right - self.x.left) / max(count, 1)))
+
+
+def lay_out(data: ChartData, layout: Layout) -> Sheet:
+    """Work out the period, the scale and the sessions of a chart."""
+    form = FORMS[layout]
+    start, end = _period(data)
+    x = TimeScale(start, end, form.left + form.inset, form.right - form.last)
+    sessions = tuple(sorted(data.sessions, key=lambda mark: mark.at))
+    held = tuple(mark for mark in sessions if mark.status == "held")
+    shown = sum(x.holds(point.at) for panel in data.panels for point in panel.points)
+    return Sheet(
+        data=data,
+        form=form,
+        x=x,
+        sessions=tuple(mark for mark in sessions if x.holds(mark.at)),
+        held=held,
+        starts=[mark.at.astimezone(UTC) for mark in held],
+        focusable=shown <= FOCUSABLE,
+    )
+
+
+def runs(times: list[datetime], missed: list[datetime]) -> list[list[datetime]]:
+    """Split times into unbroken runs: a window missed between two scores breaks the line."""
+    result: list[list[datetime]] = []
+    passed = -1
+    for at in times:
+        before = bisect_left(missed, at)
+        if before == passed:
+            result[-1].append(at)
+        else:
+            result.append([at])
+        passed = before
+    return result
+
+
+def rule_values(panel: Panel) -> list[float]:
+    """List the values at which a panel has a line of its own."""
+    lines = [panel.response_line, panel.remission_line]
+    lines += [panel.baseline.value] if panel.baseline else []
+    return [value for value in lines if value is not None]
+
+
+def _period(data: ChartData) -> tuple[datetime, datetime]:
+    """Return the period shown: as asked, else all that there is."""
+    instants = list(data.instants())
+    start = data.start or min(instants, default=_NEVER)
+    return span(start, data.end or max(instants, default=start))

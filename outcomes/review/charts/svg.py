@@ -1,0 +1,138 @@
+"""SVG by presentation attributes only: every text escaped here, no style, class, id or script."""
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+INK = "#17242d"
+MUTED = "#4a5964"
+GUIDE = "#a9b5be"
+FRAME = "#6b7a85"
+DATA = "#0b4f8a"
+SAFETY = "#b3261e"
+CHANGE = "#7b1e5b"
+WHITE = "#ffffff"
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def safe(text: str) -> str:
+    """Escape a text for an element or a quoted attribute, without what XML cannot hold."""
+    return escape(_NOT_XML.sub("\ufffd", text))
+
+
+def num(value: float) -> str:
+    """Write a coordinate with one decimal."""
+    return f"{value:.1f}"
+
+
+def text(
+    x: float,
+    y: float,
+    words: str,
+    *,
+    size: float,
+    fill: str = INK,
+    anchor: str = "start",
+    bold: bool = False,
+) -> str:
+    """Write a line of words with its baseline at `y`."""
+    end = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    weight = ' font-weight="600"' if bold else ""
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" fill="{fill}"{end}{weight}>'
+        f"{safe(words)}</text>"
+    )
+
+
+def path(d: str, *, stroke: str, width: float = 1, dash: str = "", fill: str = "none") -> str:
+    """Draw a path of straight segments; nothing for an empty one."""
+    if not d:
+        return ""
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<path d="{d}" fill="{fill}" stroke="{stroke}" stroke-width="{width}"{dashes}'
+        ' stroke-linejoin="round"/>'
+    )
+
+
+def line(
+    x1: float, y1: float, x2: float, y2: float, *, stroke: str, width: float = 1, dash: str = ""
+) -> str:
+    """Draw a straight line."""
+    return path(f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}", stroke=stroke, width=width, dash=dash)
+
+
+def uprights(
+    xs: Iterable[float], top: float, bottom: float, *, stroke: str, width: float, dash: str = ""
+) -> str:
+    """Draw many vertical lines of one length as one path."""
+    d = "".join(f"M{x:.1f} {top:.1f}V{bottom:.1f}" for x in xs)
+    return path(d, stroke=stroke, width=width, dash=dash)
+
+
+def crosses(xs: Iterable[float], y: float, r: float, *, stroke: str, width: float = 1.5) -> str:
+    """Draw many multiplication signs in a row as one path."""
+    top, foot = y - r, y + r
+    d = "".join(
+        f"M{x - r:.1f} {top:.1f}L{x + r:.1f} {foot:.1f}M{x - r:.1f} {foot:.1f}L{x + r:.1f} {top:.1f}"
+        for x in xs
+    )
+    return path(d, stroke=stroke, width=width)
+
+
+def rect(
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    *,
+    fill: str,
+    stroke: str = "",
+    opacity: float = 1,
+) -> str:
+    """Draw a rectangle."""
+    edge = f' stroke="{stroke}"' if stroke else ""
+    see = f' fill-opacity="{opacity}"' if opacity < 1 else ""
+    return (
+        f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"'
+        f' fill="{fill}"{see}{edge}/>'
+    )
+
+
+def circle(x: float, y: float, r: float, *, fill: str, stroke: str, width: float = 1.6) -> str:
+    """Draw a circle."""
+    return (
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:.1f}" fill="{fill}"'
+        f' stroke="{stroke}" stroke-width="{width}"/>'
+    )
+
+
+def triangle(x: float, y: float, r: float) -> str:
+    """Draw the safety triangle, pointing up, centred on (x, y)."""
+    foot = y + r * 0.8
+    d = f"M{x:.1f} {y - r:.1f}L{x + r:.1f} {foot:.1f}L{x - r:.1f} {foot:.1f}Z"
+    return path(d, fill=SAFETY, stroke=WHITE)
+
+
+def diamond(x: float, y: float, r: float, *, fill: str, stroke: str) -> str:
+    """Draw a square that stands on its corner."""
+    d = f"M{x:.1f} {y - r:.1f}L{x + r:.1f} {y:.1f}L{x:.1f} {y + r:.1f}L{x - r:.1f} {y:.1f}Z"
+    return path(d, fill=fill, stroke=stroke, width=1.6)
+
+
+def hidden(*parts: str) -> str:
+    """Group what a screen reader should pass over."""
+    return f'<g aria-hidden="true">{"".join(parts)}</g>'
+
+
+def labelled(label: str, drawn: str, *, focusable: bool = False) -> str:
+    """Group marks under one label, read aloud and shown on hover."""
+    words = safe(label)
+    focus = ' tabindex="0"' if focusable else ""
+    return f'<g role="img" aria-label="{words}"{focus}><title>{words}</title>{drawn}</g>'
+
+
+def titled(label: str, drawn: str) -> str:
+    """Group marks under a label that is shown on hover only."""
+    return f"<g><title>{safe(label)}</title>{drawn}</g>"

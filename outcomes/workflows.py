@@ -1,0 +1,532 @@
+"""The story of the product: one function per clinical event that crosses rooms.
+
+Each is one transaction that calls rooms in order. Who acts (`by`) and when (`now`, aware UTC) come
+in from a front door or a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from outcomes.alerts import services as alerts
+from outcomes.alerts.models import Alert
+from outcomes.audit import services as audit
+from outcomes.audit.models import Actor
+from outcomes.care import services as care
+from outcomes.care.models import (
+    Channel,
+    Contact,
+    Course,
+    CourseKind,
+    EpisodeOfCare,
+    Patient,
+    SessionStatus,
+    TreatmentSession,
+)
+from outcomes.clinics.models import Clinic, User
+from outcomes.delivery import services as delivery
+from outcomes.delivery.models import Invitation
+from outcomes.instruments import services as instruments
+from outcomes.instruments.scoring import ScoreResult
+from outcomes.responses import services as responses
+from outcomes.responses.models import Mode, QuestionnaireResponse
+from outcomes.responses.services import AlreadySubmitted, Answers
+from outcomes.scheduling import services as scheduling
+from outcomes.scheduling.models import Assignment, AssignmentState
+
+# -- Setting up ----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def install_library(*, now: datetime) -> tuple[int, int]:
+    """Store shipped instruments, their alert rules and shipped schedules; return how many new."""
+    added = instruments.install_library(now=now)
+    alerts.install_rules()
+    return added, scheduling.install_library(now=now)
+
+
+# -- Patients ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What enrolling a patient made."""
+
+    patient: Patient
+    episode: EpisodeOfCare
+    course: Course
+
+
+@transaction.atomic
+def enrol_patient(
+    *,
+    clinic: Clinic,
+    details: Mapping[str, Any],
+    contacts: Mapping[Channel, str],
+    consents: Iterable[Channel],
+    indication: str,
+    clinicians: Iterable[User],
+    course_kind: CourseKind | str,
+    schedule_id: UUID | None,
+    sessions_planned_at: Iterable[datetime],
+    by: Actor,
+    now: datetime,
+) -> Enrolment:
+    """Enrol a patient: person, contacts, consents, episode, course and planned sessions.
+
+    `details` are columns of Patient. Raises ValidationError naming the field; then nothing is kept.
+    """
+    patient = care.create_patient(clinic=clinic, by=by, now=now, **details)
+    for channel, value in contacts.items():
+        care.set_contact(patient=patient, channel=channel, value=value, by=by, now=now)
+    for channel in consents:
+        care.record_consent(patient=patient, channel=channel, is_given=True, by=by, now=now)
+    episode = care.open_episode(
+        patient=patient,
+        indication=indication,
+        clinicians=clinicians,
+        started_on=now.date(),
+        by=by,
+        now=now,
+    )
+    course = care.start_course(
+        episode=episode, kind=course_kind, schedule_id=schedule_id, started_at=now, by=by, now=now
+    )
+    for planned_at in sorted(sessions_planned_at):
+        record = {"planned_at": planned_at, "status": SessionStatus.PLANNED}
+        care.add_session(course=course, record=record, by=by, now=now)
+    scheduling.replan(course=course, now=now)
+    return Enrolment(patient, episode, course)
+
+
+@transaction.atomic
+def start_course(
+    *,
+    episode: EpisodeOfCare,
+    kind: CourseKind | str,
+    schedule_id: UUID | None,
+    by: Actor,
+    now: datetime,
+) -> Course:
+    """Begin a new course in an episode; the one before it ends and its plan is withdrawn."""
+    before = list(episode.courses.filter(ended_at=None))
+    course = care.start_course(
+        episode=episode, kind=kind, schedule_id=schedule_id, started_at=now, by=by, now=now
+    )
+    for old in before:
+        scheduling.replan(course=old, now=now)
+    scheduling.replan(course=course, now=now)
+    return course
+
+
+@transaction.atomic
+def close_episode(*, episode: EpisodeOfCare, by: Actor, now: datetime) -> EpisodeOfCare:
+    """End an episode: nothing more is asked, live invitations end."""
+    episode = care.close_episode(episode=episode, ended_on=now.date(), by=by, now=now)
+    for course in episode.courses.all():
+        scheduling.replan(course=course, now=now)
+    delivery.revoke_for_patient(
+        patient=episode.patient, reason="episode closed", by=by, now=now
+    )
+    return episode
+
+
+@transaction.atomic
+def change_contact(
+    *, patient: Patient, channel: Channel, value: str, by: Actor, now: datetime
+) -> Contact | None:
+    """Change or, with an empty value, forget a contact; links sent to the old one stop working."""
+    existing = patient.contacts.filter(channel=channel).first()
+    contact: Contact | None = None
+    if value:
+        normal = care.normalise_contact(channel, value)
+        if existing is not None and existing.value == normal:
+            return existing
+        contact = care.set_contact(patient=patient, channel=channel, value=value, by=by, now=now)
+    elif existing is not None:
+        care.remove_contact(contact=existing, by=by, now=now)
+    if existing is not None:
+        delivery.revoke_for_patient(patient=patient, reason="contact changed", by=by, now=now)
+    return contact
+
+
+@transaction.atomic
+def decide_consent(
+    *, patient: Patient, channel: Channel, is_given: bool, by: Actor, now: datetime
+) -> None:
+    """Record a patient's decision about a channel; a withdrawal stops what is under way."""
+    care.record_consent(patient=patient, channel=channel, is_given=is_given, by=by, now=now)
+    if not is_given:
+        delivery.revoke_for_patient(patient=patient, reason="consent withdrawn", by=by, now=now)
+
+
+@transaction.atomic
+def change_patient(
+    *, patient: Patient, changes: Mapping[str, Any], by: Actor, now: datetime
+) -> Patient:
+    """Change a patient's details; another time zone re-plans what was not sent."""
+    moved = "time_zone" in changes and changes["time_zone"] != patient.time_zone
+    patient = care.change_patient(patient=patient, changes=changes, by=by, now=now)
+    if moved:
+        for course in Course.objects.filter(episode__patient=patient, ended_at=None):
+            scheduling.replan(course=course, now=now)
+    return patient
+
+
+# -- Sessions ------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def record_session(
+    *,
+    course: Course,
+    record: Mapping[str, Any],
+    by: Actor,
+    now: datetime,
+    is_confirmed: bool = False,
+) -> TreatmentSession:
+    """Record a session, planned, held or backdated, and plan the course anew."""
+    session = care.add_session(
+        course=course, record=record, by=by, now=now, is_confirmed=is_confirmed
+    )
+    scheduling.replan(course=course, now=now)
+    return session
+
+
+@transaction.atomic
+def edit_session(
+    *,
+    session: TreatmentSession,
+    changes: Mapping[str, Any],
+    reason: str,
+    by: Actor,
+    now: datetime,
+    is_confirmed: bool = False,
+) -> TreatmentSession:
+    """Change a session's record, with the reason, and plan the course anew."""
+    session = care.edit_session(
+        session=session,
+        changes=changes,
+        reason=reason,
+        by=by,
+        now=now,
+        is_confirmed=is_confirmed,
+    )
+    scheduling.replan(course=session.course, now=now)
+    return session
+
+
+@transaction.atomic
+def move_session(
+    *, session: TreatmentSession, planned_at: datetime, reason: str, by: Actor, now: datetime
+) -> TreatmentSession:
+    """Plan a session for another time; what hangs on it moves along."""
+    session = care.move_session(
+        session=session, planned_at=planned_at, reason=reason, by=by, now=now
+    )
+    scheduling.replan(course=session.course, now=now)
+    return session
+
+
+@transaction.atomic
+def cancel_session(
+    *,
+    session: TreatmentSession,
+    reason: str,
+    by: Actor,
+    now: datetime,
+    status: SessionStatus = SessionStatus.CANCELLED,
+) -> TreatmentSession:
+    """Record that a planned session does not take place; what hung on it is withdrawn."""
+    session = care.cancel_session(session=session, reason=reason, by=by, now=now, status=status)
+    scheduling.replan(course=session.course, now=now)
+    return session
+
+
+# -- Asking --------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def replan_next(*, now: datetime) -> bool:
+    """Plan one course whose facts have changed; False when every plan is up to date."""
+    course = Course.objects.filter(needs_plan=True).order_by("pk").first()
+    if course is None:
+        return False
+    scheduling.replan(course=course, now=now)
+    return True
+
+
+@transaction.atomic
+def invite_next(*, now: datetime) -> bool:
+    """Ask one patient everything that is now open to them, in one invitation; False if none is due.
+
+    A patient who cannot be reached is asked all the same: staff may hand over a link.
+    """
+    first = (
+        Assignment.objects.planned()
+        .filter(opens_at__lte=now, closes_at__gt=now, course__needs_plan=False)
+        .order_by("opens_at")
+        .first()
+    )
+    if first is None:
+        return False
+    patient = Patient.objects.select_for_update().get(pk=first.patient_id)
+    due = list(Assignment.objects.filter(patient=patient).answerable_at(now))
+    new = [item for item in due if item.state == AssignmentState.PLANNED]
+    if scheduling.open_due(assignments=new, now=now) == 0:
+        return True
+    invite(patient=patient, assignments=due, reminders_of=new, now=now)
+    return True
+
+
+@transaction.atomic
+def invite(
+    *,
+    patient: Patient,
+    assignments: list[Assignment],
+    reminders_of: list[Assignment],
+    now: datetime,
+) -> Invitation:
+    """Make one invitation for these assignments, with its first message and its reminders."""
+    invitation = delivery.create_invitation(patient=patient, assignments=assignments, now=now)
+    contact = care.reachable_contact(patient)
+    if contact is not None:
+        channel = contact.channel
+        delivery.queue_invitation_message(invitation=invitation, channel=channel, now=now)
+        moments = {datetime.fromisoformat(at) for item in reminders_of for at in item.reminders_at}
+        for at in sorted(moment for moment in moments if moment > now):
+            delivery.queue_reminder(invitation=invitation, channel=channel, at=at, now=now)
+    return invitation
+
+
+@transaction.atomic
+def hand_over_link(*, patient: Patient, by: Actor, now: datetime) -> str | None:
+    """Return an address for what the patient can answer now, without sending it; None if nothing.
+
+    For a patient who is in the clinic or on the telephone.
+    """
+    due = list(Assignment.objects.filter(patient=patient).answerable_at(now))
+    if not due:
+        return None
+    scheduling.open_due(assignments=due, now=now)
+    invitation = delivery.create_invitation(patient=patient, assignments=due, now=now)
+    link = delivery.create_link(invitation=invitation, now=now)
+    audit.record(
+        clinic_id=patient.clinic_id,
+        by=by,
+        now=now,
+        action="link.handed_over",
+        object_type="Invitation",
+        object_id=invitation.pk,
+        patient_id=patient.pk,
+    )
+    return delivery.address_of(link)
+
+
+@transaction.atomic
+def decline_invitation(*, invitation: Invitation, by: Actor, now: datetime) -> None:
+    """End an invitation that reached somebody else, and tell staff through the audit record."""
+    delivery.revoke_invitation(invitation=invitation, reason="not for me", by=by, now=now)
+
+
+# -- Answering -----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def save_answers(
+    *,
+    assignment_id: UUID,
+    answers: Answers,
+    language: str,
+    mode: Mode,
+    now: datetime,
+    revision: int | None = None,
+) -> QuestionnaireResponse:
+    """Keep answers of an unfinished form, and hold a positive safety answer ready to alert.
+
+    Raises AlreadySubmitted, StaleRevision or AnswerError, and then stores nothing.
+    """
+    assignment = responses.lock_assignment(assignment_id)
+    response = responses.save_answers(
+        assignment=assignment,
+        answers=answers,
+        language=language,
+        mode=mode,
+        now=now,
+        revision=revision,
+    )
+    scheduling.start(assignment=assignment)
+    hits = responses.safety_of(response)
+    alerts.raise_provisional(response=response, hits=hits, now=now)
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A stored response, its result, the alerts it raised, and whether it had been stored before."""
+
+    response: QuestionnaireResponse
+    result: ScoreResult
+    alerts: list[Alert]
+    is_repeat: bool
+
+
+class SubmissionConflict(Exception):
+    """Something else was submitted before; the first stays."""
+
+
+@transaction.atomic
+def submit_response(
+    *,
+    assignment_id: UUID,
+    answers: Answers,
+    submission_id: str,
+    language: str,
+    mode: Mode,
+    by: Actor,
+    now: datetime,
+) -> Submission:
+    """Store a completed questionnaire, its scores and its alerts; stop its reminders.
+
+    Sending the same again (same `submission_id`, same answers) gives the same reply.
+    Raises SubmissionConflict when something else was stored first, AnswerError for a bad answer.
+    """
+    assignment = responses.lock_assignment(assignment_id)
+    try:
+        response, result = responses.finalise(
+            assignment=assignment,
+            answers=answers,
+            submission_id=submission_id,
+            language=language,
+            mode=mode,
+            now=now,
+        )
+    except AlreadySubmitted as earlier:
+        return _repeat(earlier.response, answers, submission_id)
+    raised = _raise_alerts(response, result, now)
+    scheduling.complete(assignment=assignment, now=now)
+    delivery.finish_invitations(assignment=assignment, now=now)
+    audit.record(
+        clinic_id=response.clinic_id,
+        by=by,
+        now=now,
+        action="response.submitted",
+        object_type="QuestionnaireResponse",
+        object_id=response.pk,
+        patient_id=response.patient_id,
+    )
+    return Submission(response, result, raised, is_repeat=False)
+
+
+def _repeat(
+    response: QuestionnaireResponse, answers: Answers, submission_id: str
+) -> Submission:
+    definition = response.instrument_version.definition
+    same = responses.complete_keys(definition, answers) == response.answers
+    if response.submission_id != submission_id or not same:
+        raise SubmissionConflict("This questionnaire was submitted already.")
+    result = responses.result_of(response)
+    return Submission(response, result, list(response.alerts.all()), is_repeat=True)
+
+
+def _raise_alerts(
+    response: QuestionnaireResponse, result: ScoreResult, now: datetime
+) -> list[Alert]:
+    # An error in the rules must neither lose the answer nor pass unseen.
+    try:
+        with transaction.atomic():
+            return alerts.raise_for(response=response, hits=result.safety, now=now)
+    except Exception:  # noqa: BLE001 - whatever it was, a person is paged
+        return [alerts.raise_rule_error(response=response, now=now)]
+
+
+@transaction.atomic
+def submit_sitting(
+    *,
+    sitting: Mapping[UUID, Answers],
+    sitting_id: str,
+    language: str,
+    mode: Mode,
+    by: Actor,
+    now: datetime,
+) -> list[Submission]:
+    """Store all questionnaires of one sitting together: all of them, or none."""
+    return [
+        submit_response(
+            assignment_id=assignment_id,
+            answers=answers,
+            submission_id=f"{sitting_id}:{assignment_id.hex[-12:]}",
+            language=language,
+            mode=mode,
+            by=by,
+            now=now,
+        )
+        for assignment_id, answers in sorted(sitting.items())
+    ]
+
+
+@transaction.atomic
+def correct_response(
+    *,
+    response: QuestionnaireResponse,
+    answers: Answers,
+    reason: str,
+    by: Actor,
+    now: datetime,
+) -> Submission:
+    """Replace a final response by a corrected version; the old one is kept, with the reason."""
+    corrected, result = responses.correct(
+        response=response, answers=answers, reason=reason, now=now
+    )
+    raised = _raise_alerts(corrected, result, now)
+    audit.record(
+        clinic_id=corrected.clinic_id,
+        by=by,
+        now=now,
+        action="response.corrected",
+        object_type="QuestionnaireResponse",
+        object_id=corrected.pk,
+        patient_id=corrected.patient_id,
+        reason=reason,
+        data={"replaces": str(response.pk)},
+    )
+    return Submission(corrected, result, raised, is_repeat=False)
+
+
+# -- Sweeping ------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def expire_assignments(*, now: datetime) -> int:
+    """Close what nobody answered in time; return how many."""
+    return scheduling.expire_closed(now=now)
+
+
+def send_next(*, lane: str, now: datetime) -> bool:
+    """Send the next due message of a lane; the provider is called outside any transaction."""
+    return delivery.send_next(lane=lane, now=now)
+
+
+def escalate_next(*, now: datetime) -> bool:
+    """Open or escalate the next alert whose time has come."""
+    return alerts.escalate_next(now=now)
+
+
+def view_patient(*, patient: Patient, page: str, by: Actor, now: datetime) -> None:
+    """Record that somebody read a patient's record."""
+    audit.record(
+        clinic_id=patient.clinic_id,
+        by=by,
+        now=now,
+        action="patient.viewed",
+        object_type="Patient",
+        object_id=patient.pk,
+        patient_id=patient.pk,
+        data={"page": page},
+    )
