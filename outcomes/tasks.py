@@ -16,51 +16,35 @@ from config import broker
 from outcomes import workflows
 from outcomes.delivery.models import Lane
 
-# One look does at most this many rows, so that a task ends well inside its time limit.
-AT_MOST = 500
-
-
 @shared_task
 def plan_due() -> None:
     """Bring the plans of changed courses up to date."""
-    for _ in range(AT_MOST):
-        if not workflows.replan_next(now=timezone.now()):
-            break
+    workflows.replan_due(now=timezone.now())
 
 
 @shared_task
 def invite_due() -> None:
     """Ask every patient what is open to them now."""
-    for _ in range(AT_MOST):
-        if not workflows.invite_next(now=timezone.now()):
-            break
+    workflows.invite_due(now=timezone.now())
 
 
 @shared_task
 def send_alerts() -> None:
     """Send every message that pages staff."""
-    _send(Lane.ALERT)
+    workflows.send_due(lane=Lane.ALERT, clock=timezone.now)
 
 
 @shared_task
 def send_bulk() -> None:
     """Send invitations and reminders."""
-    _send(Lane.BULK)
-
-
-def _send(lane: Lane) -> None:
-    for _ in range(AT_MOST):
-        if not workflows.send_next(lane=lane, now=timezone.now()):
-            break
+    workflows.send_due(lane=Lane.BULK, clock=timezone.now)
 
 
 @shared_task
 def escalate_alerts() -> None:
     """Open and escalate alerts whose time has come, and send their messages at once."""
-    for _ in range(AT_MOST):
-        if not workflows.escalate_next(now=timezone.now()):
-            break
-    _send(Lane.ALERT)
+    workflows.escalate_due(now=timezone.now())
+    workflows.send_due(lane=Lane.ALERT, clock=timezone.now)
 
 
 @shared_task

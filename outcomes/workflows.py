@@ -6,13 +6,15 @@ in from a front door or a task.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Model, QuerySet
 
 from outcomes.alerts import services as alerts
 from outcomes.alerts.models import Alert
@@ -31,7 +33,7 @@ from outcomes.care.models import (
 )
 from outcomes.clinics.models import Clinic, User
 from outcomes.delivery import services as delivery
-from outcomes.delivery.models import Invitation
+from outcomes.delivery.models import NOT_FOR_ME, Invitation
 from outcomes.instruments import services as instruments
 from outcomes.instruments.scoring import ScoreResult
 from outcomes.responses import services as responses
@@ -39,6 +41,10 @@ from outcomes.responses.models import Mode, QuestionnaireResponse
 from outcomes.responses.services import AlreadySubmitted, Answers
 from outcomes.scheduling import services as scheduling
 from outcomes.scheduling.models import Assignment, AssignmentState
+
+log = logging.getLogger(__name__)
+# One sweep does at most this many rows, so that a task ends well inside its time limit.
+AT_MOST = 500
 
 # -- Setting up ----------------------------------------------------------------------------------
 
@@ -252,37 +258,49 @@ def cancel_session(
 # -- Asking --------------------------------------------------------------------------------------
 
 
-@transaction.atomic
-def replan_next(*, now: datetime) -> bool:
-    """Plan one course whose facts have changed; False when every plan is up to date."""
-    course = Course.objects.filter(needs_plan=True).order_by("pk").first()
-    if course is None:
-        return False
-    scheduling.replan(course=course, now=now)
-    return True
+def replan_due(*, now: datetime) -> int:
+    """Plan every course whose facts have changed; return how many."""
+    courses = Course.objects.filter(needs_plan=True).order_by("pk")
+    return _sweep(courses, lambda course: scheduling.replan(course=course, now=now))
 
 
-@transaction.atomic
-def invite_next(*, now: datetime) -> bool:
-    """Ask one patient everything that is now open to them, in one invitation; False if none is due.
+def invite_due(*, now: datetime) -> int:
+    """Ask every patient what is open to them now, in one invitation each; return how many.
 
     A patient who cannot be reached is asked all the same: staff may hand over a link.
     """
-    first = (
-        Assignment.objects.planned()
-        .filter(opens_at__lte=now, closes_at__gt=now, course__needs_plan=False)
-        .order_by("opens_at")
-        .first()
+    due = Assignment.objects.planned().filter(
+        opens_at__lte=now, closes_at__gt=now, course__needs_plan=False
     )
-    if first is None:
-        return False
-    patient = Patient.objects.select_for_update().get(pk=first.patient_id)
+    patients = Patient.objects.filter(pk__in=due.values("patient")).order_by("pk")
+    return _sweep(patients, lambda patient: invite_patient(patient=patient, now=now))
+
+
+Row = TypeVar("Row", bound=Model)
+
+
+def _sweep(rows: QuerySet[Row], step: Callable[[Row], object]) -> int:
+    # One row that fails must not hold up the others; it is tried again at the next sweep.
+    done = 0
+    for row in rows[:AT_MOST]:
+        try:
+            step(row)
+            done += 1
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others go on
+            # Only the kind of error: its text may hold a patient's data.
+            log.error("%s %s failed: %s", type(row).__name__, row.pk, type(error).__name__)
+    return done
+
+
+@transaction.atomic
+def invite_patient(*, patient: Patient, now: datetime) -> Invitation | None:
+    """Ask one patient everything that is now open to them; None if nothing new is."""
+    Patient.objects.select_for_update().get(pk=patient.pk)
     due = list(Assignment.objects.filter(patient=patient).answerable_at(now))
     new = [item for item in due if item.state == AssignmentState.PLANNED]
     if scheduling.open_due(assignments=new, now=now) == 0:
-        return True
-    invite(patient=patient, assignments=due, reminders_of=new, now=now)
-    return True
+        return None
+    return invite(patient=patient, assignments=due, reminders_of=new, now=now)
 
 
 @transaction.atomic
@@ -332,7 +350,7 @@ def hand_over_link(*, patient: Patient, by: Actor, now: datetime) -> str | None:
 @transaction.atomic
 def decline_invitation(*, invitation: Invitation, by: Actor, now: datetime) -> None:
     """End an invitation that reached somebody else, and tell staff through the audit record."""
-    delivery.revoke_invitation(invitation=invitation, reason="not for me", by=by, now=now)
+    delivery.revoke_invitation(invitation=invitation, reason=NOT_FOR_ME, by=by, now=now)
 
 
 # -- Answering -----------------------------------------------------------------------------------
@@ -345,6 +363,7 @@ def save_answers(
     answers: Answers,
     language: str,
     mode: Mode,
+    by: Actor,
     now: datetime,
     revision: int | None = None,
 ) -> QuestionnaireResponse:
@@ -361,9 +380,11 @@ def save_answers(
         now=now,
         revision=revision,
     )
-    scheduling.start(assignment=assignment)
     hits = responses.safety_of(response)
     alerts.raise_provisional(response=response, hits=hits, now=now)
+    if assignment.state != AssignmentState.STARTED:
+        scheduling.start(assignment=assignment)
+        _record_response(response, "response.started", by, now)
     return response
 
 
@@ -412,16 +433,29 @@ def submit_response(
     raised = _raise_alerts(response, result, now)
     scheduling.complete(assignment=assignment, now=now)
     delivery.finish_invitations(assignment=assignment, now=now)
+    _record_response(response, "response.submitted", by, now)
+    return Submission(response, result, raised, is_repeat=False)
+
+
+def _record_response(
+    response: QuestionnaireResponse,
+    action: str,
+    by: Actor,
+    now: datetime,
+    reason: str = "",
+    data: dict[str, Any] | None = None,
+) -> None:
     audit.record(
         clinic_id=response.clinic_id,
         by=by,
         now=now,
-        action="response.submitted",
+        action=action,
         object_type="QuestionnaireResponse",
         object_id=response.pk,
         patient_id=response.patient_id,
+        reason=reason,
+        data=data,
     )
-    return Submission(response, result, raised, is_repeat=False)
 
 
 def _repeat(
@@ -485,37 +519,34 @@ def correct_response(
         response=response, answers=answers, reason=reason, now=now
     )
     raised = _raise_alerts(corrected, result, now)
-    audit.record(
-        clinic_id=corrected.clinic_id,
-        by=by,
-        now=now,
-        action="response.corrected",
-        object_type="QuestionnaireResponse",
-        object_id=corrected.pk,
-        patient_id=corrected.patient_id,
-        reason=reason,
-        data={"replaces": str(response.pk)},
-    )
+    data = {"replaces": str(response.pk)}
+    _record_response(corrected, "response.corrected", by, now, reason, data)
     return Submission(corrected, result, raised, is_repeat=False)
 
 
 # -- Sweeping ------------------------------------------------------------------------------------
 
 
-@transaction.atomic
 def expire_assignments(*, now: datetime) -> int:
     """Close what nobody answered in time; return how many."""
     return scheduling.expire_closed(now=now)
 
 
-def send_next(*, lane: str, now: datetime) -> bool:
-    """Send the next due message of a lane; the provider is called outside any transaction."""
-    return delivery.send_next(lane=lane, now=now)
+def send_due(*, lane: str, clock: Callable[[], datetime]) -> int:
+    """Send the due messages of a lane, one by one, each at the time `clock` then gives.
+
+    Each provider is called outside any transaction. Returns how many were handled.
+    """
+    done = 0
+    while done < AT_MOST and delivery.send_next(lane=lane, now=clock()):
+        done += 1
+    return done
 
 
-def escalate_next(*, now: datetime) -> bool:
-    """Open or escalate the next alert whose time has come."""
-    return alerts.escalate_next(now=now)
+def escalate_due(*, now: datetime) -> int:
+    """Open or escalate every alert whose time has come; return how many."""
+    due = Alert.objects.due_at(now).order_by("next_at")
+    return _sweep(due, lambda alert: alerts.escalate(alert=alert, now=now))
 
 
 def view_patient(*, patient: Patient, page: str, by: Actor, now: datetime) -> None:

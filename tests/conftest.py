@@ -66,10 +66,9 @@ def library(db: None) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _empty_cache(request: pytest.FixtureRequest) -> Iterator[None]:
+def _empty_cache() -> Iterator[None]:
     yield
-    if "library" in request.fixturenames:
-        cache.clear()
+    cache.clear()
 
 
 def make_clinic(slug: str) -> Clinic:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from django.db import models
@@ -74,6 +74,12 @@ class AlertQuerySet(ClinicRowQuerySet["Alert"]):
     def open(self) -> Self:
         """Keep alerts no named person has acknowledged."""
         return self.filter(state=AlertState.OPEN)
+
+    def due_at(self, now: datetime) -> Self:
+        """Keep alerts whose next step, opening or escalating, is due."""
+        return self.filter(
+            state__in=(AlertState.PROVISIONAL, AlertState.OPEN), next_at__lte=now
+        )
 
     def unresolved(self) -> Self:
         """Keep alerts that are open, or acknowledged without a closing outcome."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from outcomes.alerts.models import (
@@ -192,17 +191,16 @@ def _page(alert: Alert, now: datetime) -> None:
 
 
 @transaction.atomic
-def escalate_next(*, now: datetime) -> bool:
-    """Open or escalate the alert that has waited longest past its time; False if none is due."""
-    due = Alert.objects.filter(next_at__lte=now).filter(
-        Q(state=AlertState.PROVISIONAL) | Q(state=AlertState.OPEN)
-    )
-    alert = due.select_for_update(of=("self",)).order_by("next_at").first()
-    if alert is None:
-        return False
+def escalate(*, alert: Alert, now: datetime) -> None:
+    """Open a waiting alert, or tell the next circle of people of an open one, if it is time."""
+    due = Alert.objects.due_at(now).select_for_update(of=("self",))
+    alert_now = due.filter(pk=alert.pk).first()
+    if alert_now is None:
+        return
+    alert = alert_now
     if alert.state == AlertState.PROVISIONAL:
         _open(alert, now)
-        return True
+        return
     alert.tier += 1
     assert alert.opened_at is not None
     if alert.tier + 1 < len(TIERS):
@@ -212,7 +210,6 @@ def escalate_next(*, now: datetime) -> bool:
     alert.save(update_fields=["tier", "next_at"])
     _note(alert, "escalated", SYSTEM, now, {"tier": alert.tier})
     _page(alert, now)
-    return True
 
 
 @transaction.atomic

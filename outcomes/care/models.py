@@ -93,7 +93,7 @@ class Contact(ClinicRow):
     channel = models.CharField(max_length=10, choices=Channel.choices)
     value_sealed = models.TextField()
     value_index = models.CharField(max_length=64, db_index=True)
-    created_at = models.DateTimeField()
+    set_at = models.DateTimeField()
 
     objects = ContactQuerySet.as_manager()
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
 from outcomes.clinics.access import Role, Scope
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User, hash_secret
+
+
+# A token's last use is kept to the minute: a write per request would tell nobody more.
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -150,3 +155,12 @@ def revoke_token(*, token: ApiToken, by: Actor, now: datetime) -> ApiToken:
         object_id=token.pk,
     )
     return token
+
+
+def note_token_used(*, token: ApiToken, now: datetime) -> None:
+    """Remember when a token was last used, at most once a minute."""
+    before = now - USE_NOTED_EVERY
+    if token.last_used_at is None or token.last_used_at <= before:
+        ApiToken.objects.filter(pk=token.pk).filter(
+            Q(last_used_at=None) | Q(last_used_at__lte=before)
+        ).update(last_used_at=now)

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.conf import settings
 
+from outcomes.audit.models import Actor
+
 
 def new_nonce() -> str:
     """Return 256 random bits as URL-safe text."""
@@ -28,3 +30,8 @@ def token_of(link_id: UUID, nonce: str) -> str:
 def hash_token(token: str) -> str:
     """Return what is stored of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def link_holder(link_id: UUID) -> Actor:
+    """Name whoever answers through a link in the audit record; never by the patient's name."""
+    return Actor(kind="patient", id=str(link_id), label="Holder of a patient link")

@@ -13,12 +13,20 @@ from outcomes.clinics.models import Clinic, ClinicRow, ClinicRowQuerySet, User
 from outcomes.scheduling.models import UNDER_WAY, Assignment
 
 
+# Why an invitation was revoked when a stranger said that it is not for them.
+NOT_FOR_ME = "not for me"
+
+
 class InvitationQuerySet(ClinicRowQuerySet["Invitation"]):
     """Invitations by whether they can still be used."""
 
     def live_at(self, now: datetime) -> Self:
         """Keep invitations that are neither withdrawn, finished nor closed."""
         return self.filter(revoked_at=None, completed_at=None, closes_at__gt=now)
+
+    def gone_astray(self) -> Self:
+        """Keep invitations that reached somebody else, or whose birth date was wrong too often."""
+        return self.filter(Q(revoked_reason=NOT_FOR_ME) | Q(locked_at__isnull=False))
 
 
 class Invitation(ClinicRow):

@@ -44,7 +44,7 @@ REMISSION = Rule(
     "Remission is a PHQ-9 score below 5.",
     "NCQA HEDIS DRR-E; McInnes 2022, J Affect Disord, doi:10.1016/j.jad.2021.12.097",
 )
-RELIABLE_CHANGE = Rule(
+JACOBSON_TRUAX = Rule(
     "Reliable change is a difference of at least 1.96 x sqrt(2) x SD x sqrt(1 - reliability).",
     "Jacobson & Truax 1991, J Consult Clin Psychol 59:12-19",
 )
@@ -217,7 +217,7 @@ def reliable_change(
     threshold: float | None,
     direction: Direction = "higher_is_worse",
     *,
-    rule: Rule = RELIABLE_CHANGE,
+    rule: Rule = JACOBSON_TRUAX,
 ) -> ReliableChange:
     """Sort a change into improved, no_reliable_change or deteriorated.
 

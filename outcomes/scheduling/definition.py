@@ -195,7 +195,7 @@ def _rule(entry: object, path: str) -> RuleSpec:
         repeat_until=_repeat_until(fields, path),
         only_if_older_than_days=fields.optional("only_if_older_than_days", at_least=1),
         indications=fields.each("indications", str),
-        reminders_after_hours=fields.each("reminders_after_hours", int),
+        reminders_after_hours=tuple(sorted(fields.each("reminders_after_hours", int))),
         title=fields.text("title", default=""),
         basis=fields.text("basis", default=""),
     )

@@ -79,9 +79,10 @@ def set_contact(*, patient: Patient, channel: Channel, value: str, by: Actor, no
 ):
     """Store how to reach the patient by this channel, in place of what was there."""
     contact = Contact.objects.filter(patient=patient, channel=channel).first() or Contact(
-        clinic_id=patient.clinic_id, patient=patient, channel=channel, created_at=now
+        clinic_id=patient.clinic_id, patient=patient, channel=channel
     )
     contact.value = normalise_contact(channel, value)
+    contact.set_at = now
     contact.save()
     _record(patient, by, now, "contact.set", "Contact", contact.pk, {"channel": channel})
     return contact

@@ -46,6 +46,7 @@ def add_session(
     )
     _apply(session, {"number": next_number(course), **record}, now, is_confirmed)
     session.save(force_insert=True)
+    session.refresh_from_db()
     _record(session, by, now, "session.recorded", "", {"record": session.as_record()})
     return session
 
@@ -68,6 +69,7 @@ def edit_session(
     _apply(session, changes, now, is_confirmed)
     session.edited_by, session.edited_at, session.edit_reason = by.label, now, reason.strip()
     session.save()
+    session.refresh_from_db()
     after = session.as_record()
     changed = {name: [before[name], after[name]] for name in after if before[name] != after[name]}
     _record(session, by, now, "session.edited", reason, {"changed": changed})

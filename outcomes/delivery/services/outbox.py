@@ -6,6 +6,7 @@ dispatcher that was paused and wakes up finds its fence outdated and records not
 
 from __future__ import annotations
 
+import logging
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -25,6 +27,8 @@ from outcomes.delivery.channels import email
 from outcomes.delivery.channels.base import Outgoing, SendError
 from outcomes.delivery.models import Lane, Message, MessageKind, MessageState
 from outcomes.delivery.services.invitations import address_of
+
+log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=45)
 MAX_CRASHES = 5
@@ -84,8 +88,25 @@ def send_next(*, lane: Lane | str, now: datetime) -> bool:
     elif reason := _reason_not_to_send(message, now):
         _settle(claim, state=MessageState.CANCELLED, state_reason=reason)
     else:
-        _send(message, claim, now)
+        _send_guarded(message, claim, now)
     return True
+
+
+def _send_guarded(message: Message, claim: Claim, now: datetime) -> None:
+    # A message that breaks the code must not hold up those behind it.
+    try:
+        _send(message, claim, now)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the others go on
+        # Only the kind of error: its text may hold an address.
+        log.error("Message %s failed: %s", message.pk, type(error).__name__)
+        _settle(
+            claim,
+            state=MessageState.PENDING,
+            state_reason=type(error).__name__,
+            crashes=F("crashes") + 1,
+            not_before=now + backoff(message.attempts),
+            lease_until=None,
+        )
 
 
 def _send(message: Message, claim: Claim, now: datetime) -> None:

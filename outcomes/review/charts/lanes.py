@@ -70,7 +70,7 @@ def _draw_courses(parts: list[str], sheet: Sheet, y: float) -> float:
     shown = [course for course in courses if sheet.x.holds(course.at)]
     lefts = [sheet.x(course.at) - 5 for course in shown]
     rights = [
-        left + width_of(course.label, form.size) * 1.1
+        left + width_of(course.label, form.size, bold=True)
         for left, course in zip(lefts, shown, strict=True)
     ]
     placed = rows(

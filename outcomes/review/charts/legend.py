@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from outcomes.review.charts import svg
-from outcomes.review.charts.data import ChartData, SessionStatus, WindowState
+from outcomes.review.charts.data import ChartData, Point, SessionStatus, WindowState
 from outcomes.review.charts.ground import (
     RELIABLE_DASH,
     RELIABLE_OPACITY,
@@ -11,7 +11,7 @@ from outcomes.review.charts.ground import (
     RESPONSE_DASH,
 )
 from outcomes.review.charts.lanes import marker_key, session_shape
-from outcomes.review.charts.layout import width_of
+from outcomes.review.charts.layout import width_of, wrap
 from outcomes.review.charts.marks import STRIP, point_shape, strip_shapes
 from outcomes.review.charts.sheet import Sheet
 
@@ -32,8 +32,10 @@ def draw_legend(parts: list[str], sheet: Sheet, y: float) -> float:
             base = _draw_row(drawn, sheet, base + form.leading + 5, subject, occurring)
     parts.append(svg.hidden(*drawn))
     for key in marker_key(sheet):
-        base += form.leading + 4
-        parts.append(svg.text(form.left, base, key, size=form.size, fill=svg.CHANGE))
+        base += 4
+        for told in wrap(key, form.width - form.left, form.size):
+            base += form.leading
+            parts.append(svg.text(form.left, base, told, size=form.size, fill=svg.CHANGE))
     return base + 12
 
 
@@ -43,7 +45,7 @@ def _draw_row(
     """Write one subject and its entries, wrapping under them; return the last baseline."""
     form = sheet.form
     drawn.append(svg.text(form.left, base, subject, size=form.size, bold=True))
-    start = form.left + width_of("Sessions", form.size) + 16
+    start = form.left + width_of("Sessions", form.size, bold=True) + 16
     x = start
     for glyph, meaning in entries:
         width = _SAMPLE + width_of(meaning, form.size)
@@ -68,7 +70,7 @@ def _subjects(data: ChartData) -> list[tuple[str, list[Entry]]]:
 def _scores(data: ChartData) -> list[Entry]:
     points = [point for panel in data.panels for point in panel.points]
     return [
-        (bool(points), _score(), "score"),
+        (any(map(_is_plain, points)), _score(), "score"),
         (any(point.late for point in points), _score(late=True), "answered late"),
         (any(point.prorated for point in points), _score(prorated=True), "prorated, items missing"),
         (any(point.imported for point in points), _score(imported=True), "imported"),
@@ -107,6 +109,10 @@ def _askings(data: ChartData) -> list[Entry]:
         ("missed" in states, _asked("missed"), "missed, the line is broken"),
         ("pending" in states, _asked("pending"), "not closed yet"),
     ]
+
+
+def _is_plain(point: Point) -> bool:
+    return not (point.late or point.prorated or point.imported)
 
 
 def _score(*, late: bool = False, prorated: bool = False, imported: bool = False) -> Glyph:

@@ -1,30 +1,29 @@
-"""A panel's scores and askings: the broken line, the marks with their labels, the coverage strip."""
+"""A panel's scores and askings: the broken line, the labelled marks, the coverage strip."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from outcomes.review.charts import svg, words
 from outcomes.review.charts.axis import ValueScale
-from outcomes.review.charts.data import Panel, Point, WindowState
-from outcomes.review.charts.layout import width_of, wrap
-from outcomes.review.charts.sheet import Sheet, rule_values, runs
+from outcomes.review.charts.data import Panel, Point, Window, WindowState
+from outcomes.review.charts.layout import wrap
+from outcomes.review.charts.names import safety_names
+from outcomes.review.charts.sheet import Place, Sheet, rule_values, runs
 
 STRIP = 10.0
 """The height of the coverage strip."""
 
 _SMALLEST_TARGET = 2.0
 
-Place = tuple[float, float]
-
 
 def draw_scores(sheet: Sheet, panel: Panel, points: list[Point], scale: ValueScale) -> list[str]:
     """Draw the misses, the line broken at them, and every score."""
-    missed = [w.due for w in panel.windows if w.state == "missed" and sheet.x.holds(w.due)]
+    missed = sorted(window.due for window in sheet.windows(panel) if window.state == "missed")
     places = [(sheet.x(point.at), scale(point.value)) for point in points]
     line = _line(points, places, missed, 2 if sheet.radius(len(points)) > 3 else 1.4)
     return [
         svg.hidden(_misses(sheet, missed, scale), line),
-        *_marks(sheet, panel, points, places, [scale(value) for value in rule_values(panel)]),
+        *_marks(sheet, panel, points, places, scale),
     ]
 
 
@@ -39,11 +38,8 @@ def _line(
     points: list[Point], places: Sequence[Place], missed: list[datetime], width: float
 ) -> str:
     """Join the scores by straight lines, broken at every missed window."""
-    following = iter(places)
-    steps = []
-    for run in runs([point.at for point in points], missed):
-        stops = [f"{x:.1f} {y:.1f}" for _, (x, y) in zip(run, following, strict=False)]
-        steps.append(f"M{'L'.join(stops)}")
+    cut = runs([point.at for point in points], missed)
+    steps = ["M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places[run]) for run in cut]
     return svg.path("".join(steps), stroke=svg.DATA, width=width)
 
 
@@ -71,11 +67,12 @@ def _marks(
     panel: Panel,
     points: list[Point],
     places: Sequence[Place],
-    rules: Sequence[float],
+    scale: ValueScale,
 ) -> list[str]:
     """Draw every score; the baseline in a ring, a safety answer under a triangle."""
     r = sheet.radius(len(points))
-    named = _safety_names(sheet, points, places, rules)
+    rules = [scale(value) for value in rule_values(panel)]
+    named = safety_names(sheet, points, places, rules, scale.top)
     based_at = panel.baseline.at if panel.baseline else None
     drawn = []
     for index, (point, (x, y)) in enumerate(zip(points, places, strict=True)):
@@ -115,50 +112,6 @@ def _last_value(sheet: Sheet, point: Point, place: Place, r: float, rules: Seque
     return svg.hidden(svg.text(x + r + 5, foot, value, size=size, fill=svg.DATA, bold=True))
 
 
-def _safety_names(
-    sheet: Sheet, points: list[Point], places: Sequence[Place], rules: Sequence[float]
-) -> dict[int, str]:
-    """Name the positive item near its triangle wherever the words cover nothing."""
-    size = sheet.form.size
-    stems = [sheet.x(marker.at) for marker in sheet.data.markers]
-    flags = [
-        (x, y - 12) if point.safety else (x, y)
-        for point, (x, y) in zip(points, places, strict=True)
-    ]
-    names: dict[int, str] = {}
-    edge = sheet.form.left + 3
-    for index, point in enumerate(points):
-        if not point.safety:
-            continue
-        others = slice(max(0, index - 12), index), slice(index + 1, index + 13)
-        near = [place for other in others for place in (*places[other], *flags[other])]
-        width = width_of(point.safety, size)
-        for left, foot in _spots(places[index], width, edge):
-            right = left + width
-            clear = not (
-                left < edge
-                or right > sheet.form.right
-                or any(left - 5 < x < right + 5 and foot - size < y < foot + 10 for x, y in near)
-                or any(left - 3 < stem < right + 3 for stem in stems)
-                or any(foot - size < rule < foot + 2 for rule in rules)
-            )
-            if clear:
-                edge = right + 4
-                names[index] = svg.text(left, foot, point.safety, size=size, fill=svg.SAFETY)
-                break
-    return names
-
-
-def _spots(place: Place, width: float, edge: float) -> Iterator[Place]:
-    """Offer places for a name: above its triangle, to the right, higher, to the left."""
-    x, y = place
-    middle = x - width / 2
-    yield (max(middle, edge) if x > edge else middle), y - 22
-    yield x + 9, y - 12
-    yield x + 9, y - 24
-    yield x - 9 - width, y - 12
-
-
 def strip_shapes(xs: Sequence[float], y: float, width: float, state: WindowState) -> str:
     """Draw askings in a row: full if answered, half if late, crossed if missed, open if pending."""
     middle, foot = y + STRIP / 2, y + STRIP
@@ -182,22 +135,22 @@ def strip_shapes(xs: Sequence[float], y: float, width: float, state: WindowState
 def draw_strip(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
     """Draw what was asked and what came of it, and count it in words; return the next y."""
     form = sheet.form
-    if not panel.windows:
-        return y + 8
-    shown = [window for window in panel.windows if sheet.x.holds(window.due)]
+    shown = sheet.windows(panel)
+    if not shown:
+        return y + 16
     width = min(9.0, max(0.5, 0.6 * (sheet.x.right - sheet.x.left) / max(len(shown), 1)))
     by_state: dict[WindowState, list[float]] = {}
     for window in shown:
         by_state.setdefault(window.state, []).append(sheet.x(window.due))
     drawn = [strip_shapes(xs, y + 7, width, state) for state, xs in by_state.items()]
-    parts.append(svg.hidden(*drawn, *_strip_words(sheet, panel, y + 7 + form.size * 0.85)))
+    parts.append(svg.hidden(*drawn, *_strip_words(sheet, shown, y + 7 + form.size * 0.85)))
     return y + 7 + STRIP + 4
 
 
-def _strip_words(sheet: Sheet, panel: Panel, foot: float) -> list[str]:
+def _strip_words(sheet: Sheet, shown: Sequence[Window], foot: float) -> list[str]:
     """Write how many of the closed askings were answered."""
     form = sheet.form
-    counts = words.tally(panel)
+    counts = words.tally(shown)
     answered = counts["answered"] + counts["late"]
     told = f"{answered} of {answered + counts['missed']} answered"
     drawn = [

@@ -30,7 +30,7 @@ def _draw_heading(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> flo
     """Name the panel, its range and direction, and its baseline; return the last line's y."""
     form = sheet.form
     base = y + form.heading
-    x = form.left + width_of(panel.code, form.heading) * 1.3 + 9
+    x = form.left + width_of(panel.code, form.heading, bold=True) + 9
     facts = f"{words.number(panel.low)}–{words.number(panel.high)}, {words.direction_words(panel)}"
     titled = f"{panel.title} · {facts}" if panel.title and panel.title != panel.code else facts
     room = form.width - x

@@ -3,10 +3,13 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 from outcomes.review.charts.axis import TimeScale, span
-from outcomes.review.charts.data import ChartData, Panel, Point, SessionMark
+from outcomes.review.charts.data import ChartData, Panel, Point, SessionMark, Window
 from outcomes.review.charts.layout import FORMS, Form, Layout
+
+Place = tuple[float, float]
 
 _NEVER = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -29,6 +32,10 @@ class Sheet:
     def points(self, panel: Panel) -> list[Point]:
         """Return the panel's points that lie within the period shown."""
         return [point for point in panel.points if self.x.holds(point.at)]
+
+    def windows(self, panel: Panel) -> list[Window]:
+        """Return the panel's askings that were due within the period shown."""
+        return [window for window in panel.windows if self.x.holds(window.due)]
 
     def radius(self, count: int) -> float:
         """Return the size of a point's mark: smaller where there are many."""
@@ -54,18 +61,11 @@ def lay_out(data: ChartData, layout: Layout) -> Sheet:
     )
 
 
-def runs(times: list[datetime], missed: list[datetime]) -> list[list[datetime]]:
-    """Split times into unbroken runs: a window missed between two scores breaks the line."""
-    result: list[list[datetime]] = []
-    passed = -1
-    for at in times:
-        before = bisect_left(missed, at)
-        if before == passed:
-            result[-1].append(at)
-        else:
-            result.append([at])
-        passed = before
-    return result
+def runs(times: list[datetime], missed: list[datetime]) -> list[slice]:
+    """Cut ordered times into unbroken runs: a window missed between two scores breaks the line."""
+    before = [bisect_left(missed, at) for at in times]
+    cuts = [index for index, pair in enumerate(pairwise(before), 1) if pair[0] != pair[1]]
+    return [slice(*ends) for ends in pairwise([0, *cuts, len(times)])] if times else []
 
 
 def rule_values(panel: Panel) -> list[float]:

@@ -1,12 +1,12 @@
 """The sparkline: one scale at the size of a word, for the caseload."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 
 from outcomes.review.change import ScorePoint
 from outcomes.review.charts import svg, words
 from outcomes.review.charts.axis import TimeScale, ValueScale, span
+from outcomes.review.charts.sheet import runs
 
 _EDGE = 5.0
 
@@ -44,18 +44,18 @@ def draw_sparkline(
 def _trace(
     points: Sequence[ScorePoint], missed: list[datetime], x: TimeScale, y: ValueScale
 ) -> list[str]:
-    """Draw one path that lifts the pen at every miss, and a dot on the last score."""
-    steps = []
-    passed = -1
-    for point in points:
-        before = bisect_left(missed, point.at)
-        steps.append(
-            f"{'L' if before == passed else 'M'}{svg.num(x(point.at))} {svg.num(y(point.value))}"
-        )
-        passed = before
+    """Draw the runs of scores between misses, a lone score as a dot, the last as a larger one."""
+    steps, dots = [], []
+    for run in runs([point.at for point in points], missed):
+        places = [(x(point.at), y(point.value)) for point in points[run]]
+        steps.append("M" + "L".join(f"{px:.1f} {py:.1f}" for px, py in places))
+        if len(places) == 1:
+            dots.append(svg.circle(*places[0], 1.2, fill=svg.DATA, stroke=svg.DATA, width=0.6))
     last = points[-1]
-    dot = svg.circle(x(last.at), y(last.value), 2.6, fill=svg.DATA, stroke=svg.WHITE, width=1)
-    return [svg.path("".join(steps), stroke=svg.DATA, width=1.5), dot]
+    dots.append(
+        svg.circle(x(last.at), y(last.value), 2.6, fill=svg.DATA, stroke=svg.WHITE, width=1)
+    )
+    return [svg.path("".join(steps), stroke=svg.DATA, width=1.5), *dots]
 
 
 def _label(points: Sequence[ScorePoint], low: float, high: float, code: str, zone: tzinfo) -> str:

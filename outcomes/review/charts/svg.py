@@ -7,9 +7,9 @@ from html import escape
 INK = "#17242d"
 MUTED = "#4a5964"
 GUIDE = "#a9b5be"
-FRAME = "#6b7a85"
+FRAME = "#62717c"
 DATA = "#0b4f8a"
-SAFETY = "#b3261e"
+SAFETY = "#a8241c"
 CHANGE = "#7b1e5b"
 WHITE = "#ffffff"
 
@@ -19,11 +19,6 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def safe(text: str) -> str:
     """Escape a text for an element or a quoted attribute, without what XML cannot hold."""
     return escape(_NOT_XML.sub("\ufffd", text))
-
-
-def num(value: float) -> str:
-    """Write a coordinate with one decimal."""
-    return f"{value:.1f}"
 
 
 def text(
@@ -73,9 +68,9 @@ def uprights(
 
 def crosses(xs: Iterable[float], y: float, r: float, *, stroke: str, width: float = 1.5) -> str:
     """Draw many multiplication signs in a row as one path."""
-    top, foot = y - r, y + r
+    side = 2 * r
     d = "".join(
-        f"M{x - r:.1f} {top:.1f}L{x + r:.1f} {foot:.1f}M{x - r:.1f} {foot:.1f}L{x + r:.1f} {top:.1f}"
+        f"M{x - r:.1f} {y - r:.1f}l{side:.1f} {side:.1f}m{-side:.1f} 0l{side:.1f} {-side:.1f}"
         for x in xs
     )
     return path(d, stroke=stroke, width=width)

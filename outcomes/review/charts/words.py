@@ -2,9 +2,11 @@
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from outcomes.review.charts.data import Panel, Point, SessionMark
+from outcomes.review.change import ScorePoint
+from outcomes.review.charts.data import Panel, Point, SessionMark, Window, WindowState
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STATUS = {"held": "held", "planned": "planned", "not_held": "not held"}
@@ -78,14 +80,14 @@ def session_label(mark: SessionMark, zone: tzinfo) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def tally(panel: Panel) -> Counter[str]:
+def tally(windows: Iterable[Window]) -> Counter[WindowState]:
     """Count the askings by what came of them."""
-    return Counter(window.state for window in panel.windows)
+    return Counter(window.state for window in windows)
 
 
 def coverage_words(panel: Panel) -> str:
     """Say how many of the closed askings were missed; "" where nothing was asked."""
-    counts = tally(panel)
+    counts = tally(panel.windows)
     asked = counts["answered"] + counts["late"] + counts["missed"]
     if not asked:
         return ""
@@ -110,9 +112,9 @@ def _told(panel: Panel, zone: tzinfo) -> str:
     last = panel.points[-1]
     first = panel.baseline or panel.points[0]
     place = "at baseline" if panel.baseline else "at the first score"
-    start = scored(first.value, _band_of(panel, first.value))
+    start = scored(first.value, _band_of(panel, first))
     if last.at <= first.at:
-        return f"{panel.code} was {start} {place} on {day(first.at, zone)}; no score since"
+        return f"{panel.code} was {start} {place} on {day(first.at, zone)}, and no score since"
     began = f"{start} {place} on {_day_beside(first.at, last.at, zone)}"
     ended = f"{scored(last.value, last.band)} on {day(last.at, zone)}"
     if last.value == first.value:
@@ -129,7 +131,9 @@ def _day_beside(at: datetime, other: datetime, zone: tzinfo) -> str:
     return day(at, zone)
 
 
-def _band_of(panel: Panel, value: float) -> str:
-    """Return the label of the band that starts at or below the value; "" without bands."""
-    below = [band for band in panel.bands if band.low <= value]
+def _band_of(panel: Panel, score: ScorePoint) -> str:
+    """Return the band a score was given, else that of its value; "" without bands."""
+    if isinstance(score, Point) and score.band:
+        return score.band
+    below = [band for band in panel.bands if band.low <= score.value]
     return max(below, key=lambda band: band.low).label if below else ""

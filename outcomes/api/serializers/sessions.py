@@ -1,0 +1,232 @@
+"""The session record, as it is read, recorded, edited, moved and cancelled."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from outcomes.api.serializers.fields import Choice, DateText, Filters, Instant, Number, Strict
+from outcomes.care.models import NOT_HELD, Course, SessionStatus, TreatmentSession
+from outcomes.care.session_record import SEVERITIES
+
+RECORD = (
+    "number",
+    "phase",
+    "planned_at",
+    "started_at",
+    "ended_at",
+    "status",
+    "status_reason",
+    "route",
+    "drug",
+    "formulation",
+    "dose_amount",
+    "dose_unit",
+    "infusion_minutes",
+    "lot",
+    "weight_kg",
+    "weight_on",
+    "has_fasted",
+    "has_escort",
+    "concomitant",
+    "vitals",
+    "sedation",
+    "sedation_minute",
+    "dissociation",
+    "dissociation_minute",
+    "effects",
+    "adverse_events",
+    "setting",
+    "prescriber",
+    "monitor",
+    "has_psychotherapy",
+    "ready_at",
+    "discharge_condition",
+    "note",
+)
+WHOLE = (
+    "infusion_minutes",
+    "sedation",
+    "sedation_minute",
+    "dissociation",
+    "dissociation_minute",
+)
+# Every whole number of the record is a PositiveSmallIntegerField.
+SMALL = {"max_value": 32767, "min_value": 0}
+ROWS_AT_MOST = 200
+
+
+class VitalSigns(Strict):
+    """Vital signs at one minute of the session; minutes before its start are negative."""
+
+    minute = Number()
+    systolic = Number(required=False, allow_null=True)
+    diastolic = Number(required=False, allow_null=True)
+    heart_rate = Number(required=False, allow_null=True)
+    spo2 = Number(required=False, allow_null=True)
+    respiratory_rate = Number(required=False, allow_null=True)
+
+
+class Medicine(Strict):
+    """Another medicine, and when it was last taken."""
+
+    medicine = serializers.CharField(max_length=120)
+    last_taken_on = DateText(required=False, allow_null=True)
+
+
+class Effect(Strict):
+    """An effect during the session."""
+
+    effect = serializers.CharField(max_length=120)
+    severity = Choice([(name, name) for name in SEVERITIES])
+    onset_minute = Number(required=False, allow_null=True)
+    resolved_minute = Number(required=False, allow_null=True)
+
+
+class AdverseEvent(Strict):
+    """An adverse event, what was done and how it ended."""
+
+    term = serializers.CharField(max_length=120)
+    is_serious = serializers.BooleanField()
+    action = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    outcome = serializers.CharField(required=False, allow_blank=True, max_length=500)
+
+
+class SessionRecord(serializers.ModelSerializer[TreatmentSession]):
+    """The columns that a person records."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        TreatmentSession._meta.get_field("planned_at").__class__: Instant,
+    }
+    serializer_choice_field = Choice
+
+    concomitant = Medicine(many=True, required=False, max_length=ROWS_AT_MOST)
+    vitals = VitalSigns(many=True, required=False, max_length=ROWS_AT_MOST)
+    effects = Effect(many=True, required=False, max_length=ROWS_AT_MOST)
+    adverse_events = AdverseEvent(many=True, required=False, max_length=ROWS_AT_MOST)
+
+    class Meta:
+        model = TreatmentSession
+        fields: tuple[str, ...] = RECORD
+        # What contradicts another row is found by the workflow, under its lock.
+        validators: list[Any] = []
+        extra_kwargs: dict[str, dict[str, Any]] = {
+            "number": {"min_value": 1, "max_value": 32767, "required": False},
+            **dict.fromkeys(WHOLE, SMALL),
+            "note": {"max_length": 10_000},
+        }
+
+
+class SessionSerializer(SessionRecord):
+    """A session, with who entered and edited it."""
+
+    patient = serializers.UUIDField(source="episode.patient_id", read_only=True)
+    dose_per_kg = serializers.SerializerMethodField()
+    updated_at = serializers.DateTimeField(read_only=True)
+
+    class Meta(SessionRecord.Meta):
+        fields = (
+            "id",
+            "patient",
+            "episode",
+            "course",
+            *RECORD,
+            "dose_per_kg",
+            "entered_by",
+            "entered_at",
+            "edited_by",
+            "edited_at",
+            "edit_reason",
+            "updated_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(
+        serializers.DecimalField(
+            max_digits=12,
+            decimal_places=2,
+            allow_null=True,
+            help_text=_("The recorded dose by the recorded weight: a fact, not a suggestion."),
+        )
+    )
+    def get_dose_per_kg(self, session: TreatmentSession) -> Decimal | None:
+        """Return the recorded dose divided by the recorded weight."""
+        return session.dose_per_kg
+
+
+class SessionFilters(Filters):
+    """What sessions may be narrowed by."""
+
+    patient = serializers.UUIDField(source="episode__patient_id", required=False)
+    course = serializers.UUIDField(source="course_id", required=False)
+    updated_since = Instant(
+        source="updated_at__gte",
+        required=False,
+        help_text=_("Entered or edited at or after this moment."),
+    )
+
+
+class _Confirmable(Strict, SessionRecord):
+    is_confirmed = serializers.BooleanField(
+        default=False,
+        write_only=True,
+        help_text=_("True keeps values outside the usual ranges as they are."),
+    )
+
+
+class NewSessionSerializer(_Confirmable):
+    """A session to record: planned, held or backdated."""
+
+    course = serializers.UUIDField()
+
+    class Meta(SessionRecord.Meta):
+        fields = ("course", *RECORD, "is_confirmed")
+
+    def validate_course(self, course_id: Any) -> Course:
+        """Return the course; one of another clinic does not exist."""
+        courses = Course.objects.visible_to(self.context["request"].user)
+        course = courses.filter(pk=course_id).first()
+        if course is None:
+            raise serializers.ValidationError(_("There is no such course."))
+        return course
+
+
+class SessionEditSerializer(_Confirmable):
+    """A change of a session's record, with the reason; what is left out stays as it is."""
+
+    reason = serializers.CharField(max_length=200, write_only=True)
+
+    class Meta(SessionRecord.Meta):
+        fields = ("reason", *RECORD, "is_confirmed")
+        extra_kwargs = {
+            **SessionRecord.Meta.extra_kwargs,
+            "planned_at": {"required": False},
+            "status": {"required": False},
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse an edit that changes nothing."""
+        if not set(RECORD) & set(attrs):
+            raise serializers.ValidationError(_("Name at least one field to change."))
+        return attrs
+
+
+class MoveSerializer(Strict):
+    """Another time for a session, with the reason."""
+
+    planned_at = Instant()
+    reason = serializers.CharField(max_length=200)
+
+
+class CancelSerializer(Strict):
+    """Why a session does not take place, and whether the patient did not come."""
+
+    reason = serializers.CharField(max_length=200)
+    status = Choice(
+        [(state.value, state.label) for state in NOT_HELD], default=SessionStatus.CANCELLED
+    )

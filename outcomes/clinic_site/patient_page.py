@@ -1,0 +1,139 @@
+"""What the patient page lists beside the trajectory: sessions, questionnaires, alerts, contact."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.db.models import Prefetch, QuerySet
+
+from outcomes.alerts.models import Alert
+from outcomes.care.models import (
+    Channel,
+    Consent,
+    Contact,
+    Course,
+    EpisodeOfCare,
+    Patient,
+    SessionStatus,
+    TreatmentChange,
+    TreatmentSession,
+)
+from outcomes.responses.models import QuestionnaireResponse, Score
+from outcomes.review import trajectory
+from outcomes.review.trajectory import Trajectory
+from outcomes.scheduling.models import Assignment, AssignmentState
+
+# A list on the page shows this many at most, and says so; each has a page with all of them.
+SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """One channel: how the patient is reached by it, and the last decision about it."""
+
+    channel: Channel
+    contact: Contact | None
+    consent: Consent | None
+
+
+class PatientPage:
+    """One patient, looked at through one episode: the newest open one unless another is chosen."""
+
+    def __init__(self, patient: Patient, episode_id: str, now: datetime) -> None:
+        self.patient, self.now = patient, now
+        rows = patient.episodes.prefetch_related("clinicians")
+        self.episodes = sorted(rows, key=lambda row: (row.ended_on is None, row.started_on, row.pk))
+        chosen = [row for row in self.episodes if str(row.pk) == episode_id]
+        self.episode: EpisodeOfCare | None = (chosen or self.episodes or [None])[-1]
+        if self.episode is not None:
+            self.episode.patient = patient
+
+    @cached_property
+    def trajectory(self) -> Trajectory | None:
+        """Return the scores over true time."""
+        return trajectory.build(self.episode, self.now) if self.episode else None
+
+    @cached_property
+    def sessions(self) -> list[TreatmentSession]:
+        """Return every session of the episode, newest first."""
+        rows = TreatmentSession.objects.filter(episode=self.episode)
+        return list(rows.in_order().select_related("course"))[::-1]
+
+    @property
+    def next_session(self) -> TreatmentSession | None:
+        """Return the earliest planned session: the one to record next."""
+        planned = [row for row in self.sessions if row.status == SessionStatus.PLANNED]
+        return planned[-1] if planned else None
+
+    @cached_property
+    def courses(self) -> list[Course]:
+        """Return the courses of the episode, newest first."""
+        rows = Course.objects.filter(episode=self.episode).select_related("schedule")
+        return list(rows.order_by("-started_at"))
+
+    @property
+    def course(self) -> Course | None:
+        """Return the course under way."""
+        return next((row for row in self.courses if row.ended_at is None), None)
+
+    @cached_property
+    def asked(self) -> list[Assignment]:
+        """Return what the patient can answer now."""
+        return list(self._assignments().answerable_at(self.now).order_by("due_at"))
+
+    @cached_property
+    def coming(self) -> list[Assignment]:
+        """Return what is planned next."""
+        rows = self._assignments().planned().filter(opens_at__gt=self.now)
+        return list(rows.order_by("opens_at")[:SHOWN])
+
+    @cached_property
+    def missed(self) -> list[Assignment]:
+        """Return what was asked last and not answered in time."""
+        rows = self._assignments().filter(state=AssignmentState.EXPIRED)
+        return list(rows.order_by("-closes_at")[:SHOWN])
+
+    def _assignments(self) -> QuerySet[Assignment]:
+        rows = Assignment.objects.filter(episode=self.episode)
+        return rows.select_related("instrument", "anchor_session")
+
+    @cached_property
+    def latest_responses(self) -> list[QuestionnaireResponse]:
+        """Return the last questionnaires answered."""
+        return list(self.responses_of(self.patient).filter(episode=self.episode)[:SHOWN])
+
+    @staticmethod
+    def responses_of(patient: Patient) -> QuerySet[QuestionnaireResponse]:
+        """Return everything a patient submitted, newest first, with its scores."""
+        scores = Prefetch("scores", Score.objects.order_by("scale"))
+        return (
+            QuestionnaireResponse.objects.final()
+            .filter(patient=patient)
+            .select_related("instrument_version__instrument")
+            .defer("answers", "answered_at", "instrument_version__content")
+            .prefetch_related(scores)
+            .order_by("-submitted_at")
+        )
+
+    @cached_property
+    def alerts(self) -> list[Alert]:
+        """Return every alert of the patient, newest first, whatever became of it."""
+        rows = Alert.objects.filter(patient=self.patient).select_related("acknowledged_by", "rule")
+        return list(rows.order_by("-raised_at"))
+
+    @cached_property
+    def treatment_changes(self) -> list[TreatmentChange]:
+        """Return the changes of other treatment, newest first."""
+        rows = TreatmentChange.objects.filter(episode=self.episode)
+        return list(rows.order_by("-happened_on", "-pk"))
+
+    @cached_property
+    def reaches(self) -> list[Reach]:
+        """Return how the patient is reached, channel by channel."""
+        contacts = {row.channel: row for row in self.patient.contacts.all()}
+        consents = {row.channel: row for row in self.patient.consents.order_by("at", "pk")}
+        return [
+            Reach(channel, contacts.get(channel), consents.get(channel)) for channel in Channel
+        ]

@@ -1,0 +1,108 @@
+"""A patient's ticket past a link's first page, and what its invitation asks.
+
+The ticket stands in a signed cookie, opens one invitation only and holds no more than the link's
+key. Every reading of it asks the database again whether the link is still live.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.core import signing
+
+from outcomes.delivery.models import Invitation, Link
+from outcomes.delivery.services.invitations import is_live
+from outcomes.instruments.definition import Definition, Wording
+from outcomes.instruments.models import InstrumentVersion, definition_of
+from outcomes.scheduling.models import Assignment
+
+COOKIE = "sitting"
+LASTS = timedelta(hours=2)
+# What is left when all is sent: it opens the thank-you page and nothing else.
+RECEIPT_COOKIE = "thanks"
+RECEIPT_LASTS = timedelta(minutes=10)
+
+
+def make_ticket(link: Link, now: datetime) -> str:
+    """Return the ticket of whoever has shown that this link reached the right person."""
+    return _seal(link, COOKIE, now)
+
+
+def find_ticket(text: str, now: datetime) -> Link | None:
+    """Return the link of a genuine ticket not older than two hours, whatever became of the link."""
+    return _open(text, COOKIE, now, LASTS)
+
+
+def read_ticket(text: str, now: datetime) -> Link | None:
+    """Return the link that this ticket opens at this moment; None where it opens nothing."""
+    link = find_ticket(text, now)
+    return link if link is not None and is_live(link, now) else None
+
+
+def make_receipt(link: Link, now: datetime) -> str:
+    """Return what remains with the patient when all is sent."""
+    return _seal(link, RECEIPT_COOKIE, now)
+
+
+def read_receipt(text: str, now: datetime) -> Link | None:
+    """Return the link of a genuine receipt not older than ten minutes."""
+    return _open(text, RECEIPT_COOKIE, now, RECEIPT_LASTS)
+
+
+def _seal(link: Link, purpose: str, now: datetime) -> str:
+    content = {"link": link.pk.hex, "at": int(now.timestamp())}
+    return signing.Signer(salt=f"outcomes.{purpose}").sign_object(content)
+
+
+def _open(text: str, purpose: str, now: datetime, lasts: timedelta) -> Link | None:
+    try:
+        content = signing.Signer(salt=f"outcomes.{purpose}").unsign_object(text)
+    except signing.BadSignature:
+        return None
+    if now.timestamp() - content["at"] > lasts.total_seconds():
+        return None
+    links = Link.objects.select_related("invitation__patient", "invitation__clinic")
+    return links.filter(pk=UUID(content["link"])).first()
+
+
+def assignments_of(invitation: Invitation, now: datetime) -> list[Assignment]:
+    """Return what the invitation still asks, in the order in which the schedule names it."""
+    asked = invitation.assignments.answerable_at(now).select_related("instrument", "rule")
+    return sorted(asked, key=_place)
+
+
+def _place(assignment: Assignment) -> tuple[int, datetime, int]:
+    rule = assignment.rule
+    return rule.position, assignment.due_at, rule.content["instruments"].index(
+        assignment.instrument.code
+    )
+
+
+def find_assignment(link: Link, assignment_id: UUID, now: datetime) -> Assignment | None:
+    """Return this assignment if the link's invitation asks it at this moment, else None."""
+    asked = link.invitation.assignments.answerable_at(now).select_related("instrument")
+    return asked.filter(pk=assignment_id).first()
+
+
+def expected_minutes(assignments: Iterable[Assignment]) -> int:
+    """Return about how many minutes answering takes: the instruments' estimates, at least 1."""
+    versions = InstrumentVersion.objects.current().filter(
+        instrument__in={assignment.instrument_id for assignment in assignments}
+    )
+    hashes = dict(versions.values_list("instrument_id", "content_hash"))
+    minutes = (definition_of(hashes[item.instrument_id]).minutes.value for item in assignments)
+    return max(1, math.ceil(sum(estimate or 0 for estimate in minutes)))
+
+
+def wording_for(definition: Definition, language: str) -> Wording:
+    """Return the instrument's words in this language or, where there are none, in another whole.
+
+    English stands in before any other, for most instruments are validated in it first; one
+    instrument is never asked in two languages.
+    """
+    if language not in definition.languages:
+        language = "en" if "en" in definition.languages else definition.languages[0]
+    return definition.wording(language)

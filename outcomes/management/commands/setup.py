@@ -1,0 +1,29 @@
+"""Bring the database to where the product can be used."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError
+
+from outcomes.clinics.models import Clinic
+
+
+class Command(BaseCommand):
+    """Migrate, install the questionnaires, and make a demo clinic where there is none."""
+
+    help = "Migrate, install the questionnaires, make the demo clinic if there is no clinic."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Do each step; one that was done before changes nothing."""
+        try:
+            call_command("migrate", verbosity=0, interactive=False)
+        except OperationalError as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise CommandError(f"The database does not answer: {first_line}") from error
+        call_command("createcachetable", verbosity=0)
+        call_command("install_library")
+        if not Clinic.objects.exists():
+            call_command("simulate", "--demo")

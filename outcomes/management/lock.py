@@ -1,0 +1,31 @@
+"""Tell the commands that need the data to rest from those that are using it."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.core.management.base import CommandError
+
+NAME = "up.lock"
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[None]:
+    """Mark this folder's data as in use; the mark vanishes with the process."""
+    with (folder / NAME).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def at_rest(folder: Path) -> Iterator[None]:
+    """Hold this folder's data still, or refuse with one line while a server uses it."""
+    with (folder / NAME).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CommandError("Outcomes is running: stop it first (Ctrl-C).") from error
+        yield

@@ -1,0 +1,130 @@
+"""What stands before every page of the patient's side: the link, and the ticket after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone, translation
+
+from outcomes.delivery import services as delivery
+from outcomes.delivery import sitting as tickets
+from outcomes.delivery.models import Link
+from outcomes.instruments.scoring import AnswerError
+from outcomes.patient_site import pages
+from outcomes.patient_site.language import speaking
+from outcomes.patient_site.sitting import Sitting, build
+from outcomes.patient_site.throttle import too_many_misses
+from outcomes.responses.services import AlreadySubmitted, StaleRevision
+from outcomes.workflows import SubmissionConflict
+
+LinkView = Callable[[HttpRequest, Link, datetime], HttpResponse]
+SittingView = Callable[..., HttpResponse]
+
+# What may go wrong between a question shown and its answer stored.
+KIND_PAGES: dict[type[Exception], pages.KindPage] = {
+    AnswerError: pages.UNREADABLE,
+    StaleRevision: pages.CHANGED,
+    AlreadySubmitted: pages.SENT_BEFORE,
+    SubmissionConflict: pages.SENT_BEFORE,
+}
+
+
+def through_link(view: LinkView) -> Callable[[HttpRequest, str], HttpResponse]:
+    """Let a live link through; unknown, expired and revoked ones get the same page, to the byte."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, token: str) -> HttpResponse:
+        now = timezone.now()
+        link = delivery.find_link(token)
+        if link is None or not (delivery.is_live(link, now) or _is_done(link)):
+            return _no_such_link(request, now)
+        with speaking(link.invitation.patient.language):
+            if _is_done(link):
+                return pages.show(request, pages.ANSWERED, link.invitation.clinic)
+            if link.invitation.locked_at is not None:
+                return pages.show(request, pages.LOCKED, link.invitation.clinic)
+            return view(request, link, now)
+
+    return guarded
+
+
+def _is_done(link: Link) -> bool:
+    """Say whether all was answered and nobody took the link back."""
+    invitation = link.invitation
+    is_revoked = link.revoked_at is not None or invitation.revoked_at is not None
+    return invitation.completed_at is not None and not is_revoked
+
+
+def _no_such_link(request: HttpRequest, now: datetime) -> HttpResponse:
+    with speaking(translation.get_language() or settings.LANGUAGE_CODE):
+        page = pages.TOO_MANY if too_many_misses(request, now) else pages.NO_SUCH_LINK
+        return pages.show(request, page)
+
+
+def in_sitting(view: SittingView) -> SittingView:
+    """Let a ticket through whose link is live at this moment, with its sitting as it stands."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, **kwargs: int) -> HttpResponse:
+        now = timezone.now()
+        link = tickets.find_ticket(request.COOKIES.get(tickets.COOKIE, ""), now)
+        if link is None or not delivery.is_live(link, now):
+            return _too_late(request, link, now)
+        with speaking(link.invitation.patient.language):
+            sitting = build(link, now)
+            if not sitting.steps:
+                # Another window may have sent all of it since the link was read.
+                link.invitation.refresh_from_db(fields=["completed_at"])
+                return _too_late(request, link, now, pages.NOTHING_ASKED)
+            try:
+                return view(request, sitting, now, **kwargs)
+            except tuple(KIND_PAGES) as error:
+                return pages.show(request, KIND_PAGES[type(error)], link.invitation.clinic)
+
+    return guarded
+
+
+def _too_late(
+    request: HttpRequest,
+    link: Link | None,
+    now: datetime,
+    page: pages.KindPage = pages.CLOSED,
+) -> HttpResponse:
+    if link is not None and _is_done(link):
+        return say_thanks(link, now)
+    if tickets.read_receipt(request.COOKIES.get(tickets.RECEIPT_COOKIE, ""), now) is not None:
+        return redirect("patient_site:thanks")
+    with speaking(translation.get_language() or settings.LANGUAGE_CODE):
+        return pages.show(request, page)
+
+
+def let_in(link: Link, now: datetime) -> HttpResponse:
+    """Give the patient the ticket to the questions and lead there."""
+    response = redirect("patient_site:answer")
+    _set_cookie(response, tickets.COOKIE, tickets.make_ticket(link, now), tickets.LASTS)
+    return response
+
+
+def say_thanks(link: Link, now: datetime) -> HttpResponse:
+    """Take the ticket back, leave a receipt that opens only the thank-you page, and lead there."""
+    response = redirect("patient_site:thanks")
+    response.delete_cookie(tickets.COOKIE, samesite="Lax")
+    receipt = tickets.make_receipt(link, now)
+    _set_cookie(response, tickets.RECEIPT_COOKIE, receipt, tickets.RECEIPT_LASTS)
+    return response
+
+
+def _set_cookie(response: HttpResponse, name: str, value: str, lasts: timedelta) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=lasts,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )

@@ -1,0 +1,129 @@
+"""Kind pages for whatever does not lead to a question: what happened, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.translation import gettext_lazy as _
+
+from outcomes.clinics.models import Clinic
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as Text
+
+
+@dataclass(frozen=True, slots=True)
+class KindPage:
+    """One such page. `goes_on` offers the way back to the questions."""
+
+    status: int
+    heading: Text
+    lines: tuple[Text, ...]
+    goes_on: bool = False
+    calls: bool = False
+
+
+NO_SUCH_LINK = KindPage(
+    404,
+    _("This link does not work any more"),
+    (
+        _(
+            "A link ends when its questions are answered, when its time is over, or when a newer "
+            "message has taken its place. Part of it may also have been lost in copying."
+        ),
+        _("Please open the newest message from your clinic, or ask your clinic for a new link."),
+        _("If you need help now, call your local emergency number."),
+    ),
+)
+TOO_MANY = KindPage(
+    429,
+    _("Please wait a little"),
+    (
+        _("Too many links that do not work were opened from here. Please try again in 10 minutes."),
+        _("If you need help now, call your local emergency number."),
+    ),
+)
+LOCKED = KindPage(
+    403,
+    _("We could not confirm that this is for you"),
+    (
+        _(
+            "The date of birth did not match five times, so this link is locked. "
+            "Nothing is lost, and you have done nothing wrong."
+        ),
+        _("Please call your clinic: they can correct the date, or go through the questions with you."),
+    ),
+    calls=True,
+)
+ANSWERED = KindPage(
+    200,
+    _("Already answered, thank you"),
+    (
+        _("Your answers have reached your clinic. There is nothing more to do here."),
+        _("If you would like to change or add something, please tell your clinic."),
+    ),
+    calls=True,
+)
+DECLINED = KindPage(
+    200,
+    _("Thank you for telling us"),
+    (
+        _("The clinic can see that this message went astray. This link no longer works."),
+        _("You can delete the message."),
+    ),
+)
+NOTHING_ASKED = KindPage(
+    200,
+    _("There is nothing to answer at the moment"),
+    (_("The time for these questions is over. Your clinic will write to you when it asks again."),),
+    calls=True,
+)
+CLOSED = KindPage(
+    403,
+    _("This page has closed"),
+    (
+        _("To keep your answers private, this page closes after two hours, and once all is sent."),
+        _(
+            "To go on, open the link in your clinic's message again. "
+            "Everything you have answered so far is kept."
+        ),
+        _("If you come here straight from the link, your browser may need to allow cookies."),
+    ),
+)
+CHANGED = KindPage(
+    409,
+    _("Changed in another window"),
+    (
+        _(
+            "These answers were changed in another window or on another device meanwhile. "
+            "The newest ones are kept."
+        ),
+        _("Please look at the question once more."),
+    ),
+    goes_on=True,
+)
+SENT_BEFORE = KindPage(
+    409,
+    _("These answers were sent already"),
+    (
+        _("They were sent from another window or device, and your clinic has them."),
+        _("If you would like to change something, please tell your clinic."),
+    ),
+    goes_on=True,
+    calls=True,
+)
+UNREADABLE = KindPage(
+    400,
+    _("That answer did not arrive well"),
+    (_("Nothing was changed. Please choose your answer once more."),),
+    goes_on=True,
+)
+
+
+def show(request: HttpRequest, page: KindPage, clinic: Clinic | None = None) -> HttpResponse:
+    """Render a kind page; without a clinic it gives nothing away about the link."""
+    context = {"page": page, "clinic": clinic}
+    return render(request, "patient_site/kind_page.html", context, status=page.status)

@@ -1,0 +1,183 @@
+"""One sitting: every question an invitation asks, in order, with what was answered so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from outcomes.delivery import sitting as tickets
+from outcomes.delivery.models import Link
+from outcomes.instruments.definition import Definition, Item, Wording
+from outcomes.instruments.models import InstrumentVersion, definition_of
+from outcomes.responses.models import QuestionnaireResponse
+from outcomes.scheduling.models import Assignment
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer to choose; `needs_help` marks an answer after which the crisis text is shown."""
+
+    value: int
+    label: str
+    is_chosen: bool
+    needs_help: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One question on its page. `is_met` says that it was answered or skipped before."""
+
+    number: int
+    assignment: Assignment
+    item: Item
+    wording: Wording
+    revision: int
+    value: int | None
+    is_met: bool
+
+    @property
+    def text(self) -> str:
+        """Return the question, word for word."""
+        return self.wording.items[self.item.link_id]
+
+    @property
+    def stem(self) -> str:
+        """Return what stands before the question, word for word; empty where nothing does."""
+        return self.wording.stem if self.item.uses_stem else ""
+
+    @property
+    def answer(self) -> str:
+        """Return the words of the answer given; empty where there is none."""
+        return "" if self.value is None else self.wording.options[self.item.link_id][self.value]
+
+    @property
+    def choices(self) -> list[Choice]:
+        """Return the answers in the instrument's order."""
+        labels = self.wording.options[self.item.link_id]
+        return [
+            Choice(
+                value=option.value,
+                label=labels[option.value],
+                is_chosen=option.value == self.value,
+                needs_help=self.needs_help(option.value),
+            )
+            for option in self.item.options
+        ]
+
+    @property
+    def is_safety(self) -> bool:
+        """Say whether the instrument flags this question."""
+        return self.item.safety is not None
+
+    @property
+    def shows_help(self) -> bool:
+        """Say whether the answer given calls for the crisis text."""
+        return self.needs_help(self.value)
+
+    def needs_help(self, value: int | None) -> bool:
+        """Say whether this answer calls for the crisis text."""
+        safety = self.item.safety
+        return safety is not None and value is not None and value >= safety.at_least
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """All steps of one invitation that can be answered now."""
+
+    link: Link
+    steps: tuple[Step, ...]
+
+    def step(self, number: int) -> Step | None:
+        """Return the step with this number, counted from 1."""
+        return self.steps[number - 1] if 1 <= number <= len(self.steps) else None
+
+    def find(self, assignment_id: UUID, link_id: str) -> Step | None:
+        """Return the step that asks this item of this assignment."""
+        for step in self.steps:
+            if (step.assignment.pk, step.item.link_id) == (assignment_id, link_id):
+                return step
+        return None
+
+    @property
+    def first_unmet(self) -> Step | None:
+        """Return the first question neither answered nor skipped."""
+        return next((step for step in self.steps if not step.is_met), None)
+
+    @property
+    def answered(self) -> list[Step]:
+        """Return the questions with an answer."""
+        return [step for step in self.steps if step.value is not None]
+
+    @property
+    def unanswered(self) -> list[Step]:
+        """Return the questions without an answer, skipped ones too."""
+        return [step for step in self.steps if step.value is None]
+
+    @property
+    def seen(self) -> str:
+        """Return what changes whenever an answer is stored: the revision of each questionnaire."""
+        revisions = {step.assignment.pk: step.revision for step in self.steps}
+        return ".".join(str(revision) for revision in revisions.values())
+
+    @property
+    def language(self) -> str:
+        """Return the language of the first questionnaire's words."""
+        return self.steps[0].wording.language
+
+    def answers(self) -> dict[UUID, dict[str, int | None]]:
+        """Return the answers by questionnaire, None for a question left open."""
+        answers: dict[UUID, dict[str, int | None]] = {}
+        for step in self.steps:
+            answers.setdefault(step.assignment.pk, {})[step.item.link_id] = step.value
+        return answers
+
+
+def build(link: Link, now: datetime) -> Sitting:
+    """Read a link's sitting: three queries, however many questionnaires it has."""
+    assignments = tickets.assignments_of(link.invitation, now)
+    responses = {
+        response.assignment_id: response
+        for response in QuestionnaireResponse.objects.in_progress().filter(
+            assignment__in=assignments
+        )
+    }
+    current = _current_hashes(assignments)
+    steps = []
+    for assignment in assignments:
+        response = responses.get(assignment.pk)
+        content_hash = response.content_hash if response else current[assignment.instrument_id]
+        steps += _steps_of(
+            link, assignment, definition_of(content_hash), response, starts_at=len(steps) + 1
+        )
+    return Sitting(link, tuple(steps))
+
+
+def _current_hashes(assignments: list[Assignment]) -> dict[UUID, str]:
+    versions = InstrumentVersion.objects.current().filter(
+        instrument__in={assignment.instrument_id for assignment in assignments}
+    )
+    return dict(versions.values_list("instrument_id", "content_hash"))
+
+
+def _steps_of(
+    link: Link,
+    assignment: Assignment,
+    definition: Definition,
+    response: QuestionnaireResponse | None,
+    *,
+    starts_at: int,
+) -> Iterator[Step]:
+    wording = tickets.wording_for(definition, link.invitation.patient.language)
+    answers = response.answers if response else {}
+    for number, item in enumerate(definition.items, starts_at):
+        yield Step(
+            number=number,
+            assignment=assignment,
+            item=item,
+            wording=wording,
+            revision=response.revision if response else 0,
+            value=answers.get(item.link_id),
+            is_met=item.link_id in answers,
+        )

@@ -1,0 +1,371 @@
+"""One episode's scores over true time, gathered in a counted handful of queries."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from operator import attrgetter
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from outcomes.alerts.models import Alert, AlertReason
+from outcomes.care.models import EpisodeOfCare, SessionStatus, TreatmentSession
+from outcomes.instruments.definition import Definition, Scale
+from outcomes.instruments.models import definition_of
+from outcomes.responses.models import Mode, Score
+from outcomes.review import change
+from outcomes.review.change import Baseline, Change, ReliableChange, ScorePoint, Verdict
+from outcomes.review.charts import (
+    Band,
+    ChartData,
+    CourseMark,
+    Marker,
+    Panel,
+    Point,
+    SessionMark,
+    Window,
+    WindowState,
+    describe,
+    draw_trajectory,
+)
+from outcomes.review.charts.data import SessionStatus as MarkStatus
+from outcomes.scheduling.models import Assignment, AssignmentState
+
+# Shown first, in this order; any other instrument follows by its code.
+FIRST = ("PHQ-9", "GAD-7")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stored score as the table shows it; without a value, the reason why."""
+
+    score: Score
+    definition: Definition
+    point: Point | None
+    change: Change | None
+    hours_since_session: float | None
+    session_number: int | None
+    reaches_past_session: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One scale of one instrument: what the chart draws, and the facts beside it."""
+
+    definition: Definition
+    scale: Scale
+    panel: Panel
+    baseline: Baseline
+    latest: Point | None
+    change: Change | None
+    response: Verdict | None
+    remission: Verdict | None
+    reliable: ReliableChange | None
+    rows: tuple[Row, ...]
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """What the patient page shows of one episode."""
+
+    episode: EpisodeOfCare
+    measures: tuple[Measure, ...]
+    chart: ChartData
+
+    @property
+    def wide(self) -> str:
+        """Return the chart as SVG for a desk."""
+        return draw_trajectory(self.chart, "wide")
+
+    @property
+    def narrow(self) -> str:
+        """Return the chart as SVG for a phone."""
+        return draw_trajectory(self.chart, "narrow")
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return every score, newest first, as the table under the chart."""
+        rows = [row for measure in self.measures for row in measure.rows]
+        return sorted(rows, key=lambda row: row.score.at, reverse=True)
+
+
+def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
+    """Gather an episode's scores, sessions, windows and markers. Nothing is carried forward."""
+    zone = ZoneInfo(episode.patient.time_zone)
+    sessions = list(episode.sessions.in_order())
+    marks = tuple(_session_marks(sessions))
+    held = [session for session in sessions if session.is_held]
+    safety = _safety_answers(episode)
+    windows = _windows(episode, now)
+    scores = defaultdict(list)
+    for score in _scores(episode):
+        scores[score.instrument_code, score.scale].append(score)
+    measures = tuple(
+        _measure(scores[key], windows.get(key[0], ()), held, safety, zone)
+        for key in sorted(scores, key=_rank)
+        if _is_shown(scores[key][-1])
+    )
+    chart = ChartData(
+        title=f"{episode.patient.name}: scores over time",
+        panels=tuple(measure.panel for measure in measures),
+        sessions=marks,
+        markers=tuple(_markers(episode, zone)),
+        courses=tuple(
+            CourseMark(course.started_at, str(course.get_kind_display()))
+            for course in episode.courses.order_by("started_at")
+        ),
+        zone=zone,
+    )
+    return Trajectory(episode, measures, chart)
+
+
+def _rank(key: tuple[str, str]) -> tuple[int, str, str]:
+    code, scale = key
+    return (FIRST.index(code) if code in FIRST else len(FIRST), code, scale)
+
+
+def _scores(episode: EpisodeOfCare) -> list[Score]:
+    rows = (
+        Score.objects.current()
+        .filter(episode=episode)
+        .select_related("response", "response__assignment")
+        .only(
+            "instrument_code",
+            "scale",
+            "value",
+            "band",
+            "is_prorated",
+            "missing_reason",
+            "at",
+            "clinic_id",
+            "response__content_hash",
+            "response__mode",
+            "response__assignment__due_at",
+        )
+    )
+    return sorted(rows, key=attrgetter("at"))
+
+
+def _is_shown(score: Score) -> bool:
+    """Say whether this scale has a panel: the instrument's first scale does."""
+    return definition_of(score.response.content_hash).scales[0].code == score.scale
+
+
+def _session_marks(sessions: Sequence[TreatmentSession]) -> Iterator[SessionMark]:
+    for session in sessions:
+        status: MarkStatus = "not_held"
+        if session.is_held:
+            status = "held"
+        elif session.status == SessionStatus.PLANNED:
+            status = "planned"
+        yield SessionMark(session.at, session.number, session.treatment_label, status)
+
+
+def _markers(episode: EpisodeOfCare, zone: ZoneInfo) -> Iterator[Marker]:
+    for row in episode.treatment_changes.order_by("happened_on"):
+        noon = datetime(
+            row.happened_on.year, row.happened_on.month, row.happened_on.day, 12, tzinfo=zone
+        )
+        yield Marker(noon, row.description)
+
+
+def _safety_answers(episode: EpisodeOfCare) -> Mapping[UUID, str]:
+    """Return, by response, the positive safety items in words."""
+    alerts = Alert.objects.filter(episode=episode, reason=AlertReason.ANSWER)
+    found: dict[UUID, str] = {}
+    for response_id, item, value in alerts.values_list("response", "rule__link_id", "value"):
+        words = f"item {item}: {value}"
+        found[response_id] = f"{found[response_id]}, {words}" if response_id in found else words
+    return found
+
+
+def _windows(episode: EpisodeOfCare, now: datetime) -> dict[str, tuple[Window, ...]]:
+    """Return, by instrument, every asking and what came of it."""
+    asked = Assignment.objects.filter(episode=episode).exclude(
+        state__in=(
+            AssignmentState.PLANNED,
+            AssignmentState.CANCELLED,
+            AssignmentState.SUPERSEDED,
+        )
+    )
+    columns = asked.order_by("due_at").values_list(
+        "instrument__code", "opens_at", "due_at", "closes_at", "state", "completed_at"
+    )
+    by_code: dict[str, list[Window]] = defaultdict(list)
+    for code, opens, due, closes, state, completed in columns:
+        outcome = _outcome(state, due, completed)
+        by_code[code].append(Window(opens, due, closes, outcome))
+    return {code: tuple(windows) for code, windows in by_code.items()}
+
+
+def _outcome(state: str, due: datetime, completed: datetime | None) -> WindowState:
+    if state == AssignmentState.EXPIRED:
+        return "missed"
+    if completed is None:
+        return "pending"
+    return "late" if completed > due else "answered"
+
+
+def _measure(
+    scores: Sequence[Score],
+    windows: tuple[Window, ...],
+    held: Sequence[TreatmentSession],
+    safety: Mapping[UUID, str],
+    zone: ZoneInfo,
+) -> Measure:
+    definition = definition_of(scores[-1].response.content_hash)
+    scale = next(scale for scale in definition.scales if scale.code == scores[-1].scale)
+    pairs = [(score, _point(score, safety)) for score in scores]
+    points = tuple(point for _score, point in pairs if point is not None)
+    baseline = change.baseline(points, held[0].at if held else None)
+    panel = _panel(definition, scale, points, windows, baseline)
+    latest = points[-1] if points else None
+    start = baseline.point
+    after = latest if start is not None and latest is not None and latest is not start else None
+    return Measure(
+        definition=definition,
+        scale=scale,
+        panel=panel,
+        baseline=baseline,
+        latest=latest,
+        change=_change(definition, scale, start, after),
+        response=_response(definition, scale, start, after),
+        remission=_remission(scale, latest),
+        reliable=_reliable(definition, scale, start, after),
+        rows=tuple(_row(score, point, definition, scale, start, held) for score, point in pairs),
+        summary=describe(panel, zone),
+    )
+
+
+def _point(score: Score, safety: Mapping[UUID, str]) -> Point | None:
+    if score.value is None:
+        return None
+    assignment = score.response.assignment
+    return Point(
+        at=score.at,
+        value=score.value,
+        prorated=score.is_prorated,
+        band=score.band,
+        safety=safety.get(score.response_id, ""),
+        late=assignment is not None and score.at > assignment.due_at,
+        imported=score.response.mode == Mode.IMPORT,
+    )
+
+
+def _panel(
+    definition: Definition,
+    scale: Scale,
+    points: tuple[Point, ...],
+    windows: tuple[Window, ...],
+    baseline: Baseline,
+) -> Panel:
+    start = baseline.point
+    return Panel(
+        code=definition.code,
+        title=definition.title,
+        low=scale.low,
+        high=scale.high,
+        direction=definition.direction,
+        bands=tuple(Band(band.low, band.high, band.label) for band in scale.bands),
+        points=points,
+        windows=windows,
+        baseline=start,
+        baseline_reason=baseline.reason,
+        response_line=_response_line(definition, scale, start),
+        remission_line=scale.remission.value if scale.remission else None,
+        reliable_half_width=(
+            scale.reliable_change.value if scale.reliable_change and start else None
+        ),
+    )
+
+
+def _response_line(
+    definition: Definition, scale: Scale, start: ScorePoint | None
+) -> float | None:
+    if start is None or scale.response is None:
+        return None
+    return change.response_value(
+        start.value,
+        definition.direction,
+        share=scale.response.value / 100,
+        baseline_min=_baseline_min(scale),
+    )
+
+
+def _baseline_min(scale: Scale) -> float:
+    return scale.baseline_min.value if scale.baseline_min else 0.0
+
+
+def _change(
+    definition: Definition, scale: Scale, start: ScorePoint | None, point: ScorePoint | None
+) -> Change | None:
+    if start is None or point is None:
+        return None
+    low = _baseline_min(scale)
+    return change.change_from(start.value, point.value, definition.direction, baseline_min=low)
+
+
+def _response(
+    definition: Definition, scale: Scale, start: ScorePoint | None, point: ScorePoint | None
+) -> Verdict | None:
+    rule = scale.response
+    if start is None or point is None or rule is None:
+        return None
+    return change.is_response(
+        start.value,
+        point.value,
+        definition.direction,
+        share=rule.value / 100,
+        baseline_min=_baseline_min(scale),
+        rule=change.Rule(rule.meaning, rule.citation, rule.verified),
+    )
+
+
+def _remission(scale: Scale, point: ScorePoint | None) -> Verdict | None:
+    rule = scale.remission
+    if point is None or rule is None:
+        return None
+    met = point.value < rule.value if rule.kind == "below" else point.value <= rule.value
+    return Verdict(met, "", change.Rule(rule.meaning, rule.citation, rule.verified))
+
+
+def _reliable(
+    definition: Definition, scale: Scale, start: ScorePoint | None, point: ScorePoint | None
+) -> ReliableChange | None:
+    rule = scale.reliable_change
+    if start is None or point is None or rule is None:
+        return None
+    return change.reliable_change(
+        start.value,
+        point.value,
+        rule.value,
+        definition.direction,
+        rule=change.Rule(rule.meaning, rule.citation, rule.verified),
+    )
+
+
+def _row(
+    score: Score,
+    point: Point | None,
+    definition: Definition,
+    scale: Scale,
+    start: ScorePoint | None,
+    held: Sequence[TreatmentSession],
+) -> Row:
+    before = bisect_right([session.at for session in held], score.at)
+    session = held[before - 1] if before else None
+    since = score.at - session.at if session else None
+    recall = definition.recall_days
+    return Row(
+        score=score,
+        definition=definition,
+        point=point,
+        change=_change(definition, scale, start, point if point is not start else None),
+        hours_since_session=since / timedelta(hours=1) if since is not None else None,
+        session_number=session.number if session else None,
+        reaches_past_session=bool(since is not None and recall and since < timedelta(days=recall)),
+    )

@@ -1,0 +1,87 @@
+"""The audit record cannot be changed unseen."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from outcomes.audit.models import SYSTEM, AuditEvent
+from outcomes.audit.services import find_breaks, record
+from outcomes.clinics.models import Clinic
+
+
+@pytest.fixture
+def events(clinic: Clinic, now: datetime) -> list[AuditEvent]:
+    return [
+        record(
+            clinic_id=clinic.pk,
+            by=SYSTEM,
+            now=now,
+            action=f"test.{number}",
+            object_type="Test",
+            data={"number": number},
+        )
+        for number in range(5)
+    ]
+
+
+def test_an_untouched_chain_has_no_breaks(clinic: Clinic, events: list[AuditEvent]) -> None:
+    assert list(find_breaks(clinic.pk)) == []
+
+
+def test_each_clinic_has_a_chain_of_its_own(
+    clinic: Clinic, other_clinic: Clinic, events: list[AuditEvent]
+) -> None:
+    numbers = AuditEvent.objects.filter(clinic_id=other_clinic.pk).values_list("number", flat=True)
+
+    assert list(numbers) == [1]
+    assert list(find_breaks(other_clinic.pk)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("reason", "another"),
+        ("action", "test.changed"),
+        ("actor_label", "Somebody else"),
+        ("data", {"number": 99}),
+        ("patient_id", "0192d3c0-0000-7000-8000-000000000000"),
+    ],
+)
+def test_an_edited_event_is_found(
+    clinic: Clinic, events: list[AuditEvent], column: str, value: object
+) -> None:
+    AuditEvent.objects.filter(pk=events[2].pk).update(**{column: value})
+
+    breaks = list(find_breaks(clinic.pk))
+
+    assert breaks == [f"Event {events[2].number} was changed after it was written."]
+
+
+def test_a_deleted_event_is_found(clinic: Clinic, events: list[AuditEvent]) -> None:
+    AuditEvent.objects.filter(pk=events[1].pk).delete()
+
+    assert f"Event {events[1].number} is missing" in next(find_breaks(clinic.pk))
+
+
+def test_a_cut_end_is_found(clinic: Clinic, events: list[AuditEvent]) -> None:
+    AuditEvent.objects.filter(pk=events[-1].pk).delete()
+
+    assert list(find_breaks(clinic.pk)) == [
+        f"The chain ends at event {events[-2].number}, but {events[-1].number} were written."
+    ]
+
+
+def test_swapped_events_are_found(clinic: Clinic, events: list[AuditEvent]) -> None:
+    first, second = events[1].number, events[2].number
+    AuditEvent.objects.filter(pk=events[1].pk).update(number=999)
+    AuditEvent.objects.filter(pk=events[2].pk).update(number=first)
+    AuditEvent.objects.filter(pk=events[1].pk).update(number=second)
+
+    assert len(list(find_breaks(clinic.pk))) >= 2
+
+
+def test_an_event_is_never_deleted_by_its_model(events: list[AuditEvent]) -> None:
+    with pytest.raises(TypeError):
+        events[0].delete()

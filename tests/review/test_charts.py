@@ -1,0 +1,547 @@
+"""The charts: what must be drawn, what must never be, and what must be said in words."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Literal
+from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from outcomes.review.change import ScorePoint
+from outcomes.review.charts import (
+    Band,
+    ChartData,
+    CourseMark,
+    Layout,
+    Marker,
+    Panel,
+    Point,
+    SessionMark,
+    Window,
+    WindowState,
+    describe,
+    draw_sparkline,
+    draw_trajectory,
+)
+from outcomes.review.charts.axis import TimeScale, ValueScale, date_ticks, value_ticks
+from outcomes.review.charts.ground import TINTS
+from outcomes.review.charts.layout import roomiest, rows, spread, wrap
+from outcomes.review.charts.sheet import runs
+from outcomes.review.charts.svg import CHANGE, DATA, FRAME, INK, MUTED, SAFETY, safe
+
+LONDON = ZoneInfo("Europe/London")
+START = datetime(2026, 8, 1, 8, tzinfo=UTC)
+SVG = "{http://www.w3.org/2000/svg}"
+LAYOUTS: tuple[Layout, ...] = ("wide", "narrow")
+PHQ9_BANDS = (
+    Band(0, 4, "minimal"),
+    Band(5, 9, "mild"),
+    Band(10, 14, "moderate"),
+    Band(15, 19, "moderately severe"),
+    Band(20, 27, "severe"),
+)
+
+
+def day(number: float) -> datetime:
+    return START + timedelta(days=number)
+
+
+def asked(at: float, state: WindowState = "answered") -> Window:
+    return Window(day(at - 1), day(at), day(at + 2), state)
+
+
+def phq9(points: tuple[Point, ...] = (), **changes: object) -> Panel:
+    panel = Panel("PHQ-9", "Patient Health Questionnaire-9", 0, 27, bands=PHQ9_BANDS, points=points)
+    return replace(panel, **changes)  # type: ignore[arg-type]
+
+
+def chart(*panels: Panel, **changes: object) -> ChartData:
+    return replace(ChartData("Alex Morgan", panels, zone=LONDON), **changes)  # type: ignore[arg-type]
+
+
+def tree(svg: str) -> ElementTree.Element:
+    return ElementTree.fromstring(svg)
+
+
+def words_in(svg: str) -> list[str]:
+    return [element.text or "" for element in tree(svg).iter(f"{SVG}text")]
+
+
+def labels_in(svg: str) -> list[str]:
+    return [element.get("aria-label", "") for element in tree(svg).iter(f"{SVG}g")]
+
+
+COURSE = chart(
+    phq9(
+        (
+            Point(day(0), 21, band="severe", safety="item 9"),
+            Point(day(7), 20, band="severe"),
+            Point(day(21), 15, prorated=True, band="moderately severe"),
+            Point(day(30), 9, band="mild", late=True),
+            Point(day(35), 7, band="mild", imported=True),
+        ),
+        windows=(
+            asked(0),
+            asked(7),
+            asked(14, "missed"),
+            asked(21),
+            asked(28, "late"),
+            asked(35),
+            asked(42, "pending"),
+        ),
+        baseline=ScorePoint(day(0), 21),
+        response_line=10.5,
+        remission_line=5.0,
+        reliable_half_width=6.0,
+    ),
+    sessions=(
+        SessionMark(day(2), 1, "IV ketamine 40 mg"),
+        SessionMark(day(5), 2, "IV ketamine 40 mg", "not_held"),
+        SessionMark(day(40), 3, "IV ketamine 45 mg", "planned"),
+    ),
+    markers=(Marker(day(10), "Sertraline 50→100 mg"),),
+    courses=(CourseMark(day(2), "Induction"),),
+)
+
+
+# -- What is on the chart ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_it_shows_rules_bands_sessions_changes_and_coverage_in_words(layout: Layout) -> None:
+    told = " ".join(words_in(draw_trajectory(COURSE, layout))).replace("\u00a0", " ")
+    for words in (
+        "PHQ-9",
+        "0–27, lower is better",
+        "Baseline 21 on 1 Aug 2026 · reliable change ±6",
+        "Baseline 21",
+        "Response ≤ 10.5",
+        "Remission < 5",
+        "minimal mild moderate moderately severe severe",
+        "Sertraline 50→100 mg",
+        "Induction",
+        "5 of 6 answered",
+        "item 9",
+        "missed, the line is broken",
+        "not held",
+        "planned",
+        "answered late",
+        "prorated, items missing",
+        "imported",
+    ):
+        assert words in told
+
+
+def test_every_point_can_be_focused_and_tells_all_its_facts() -> None:
+    points = [
+        group for group in tree(draw_trajectory(COURSE)).iter(f"{SVG}g") if group.get("tabindex")
+    ]
+    told = [group.get("aria-label") for group in points]
+    assert told == [
+        "PHQ-9 21, severe, 1 Aug 2026 09:00, safety answer: item 9",
+        "PHQ-9 20, severe, 8 Aug 2026 09:00, 5 days after session 1",
+        "PHQ-9 15, moderately severe, 22 Aug 2026 09:00, 19 days after session 1, prorated",
+        "PHQ-9 9, mild, 31 Aug 2026 09:00, 28 days after session 1, answered late",
+        "PHQ-9 7, mild, 5 Sep 2026 09:00, 33 days after session 1, imported",
+    ]
+    assert {group.get("role") for group in points} == {"img"}
+    assert [group.findtext(f"{SVG}title") for group in points] == told
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        (timedelta(0), "0 hours after session 1"),
+        (timedelta(minutes=119), "1 hour after session 1"),
+        (timedelta(hours=24), "24 hours after session 1"),
+        (timedelta(hours=72, minutes=59), "72 hours after session 1"),
+        (timedelta(hours=73), "3 days after session 1"),
+        (timedelta(days=9, hours=23), "9 days after session 1"),
+    ],
+)
+def test_the_time_since_the_last_held_session_is_the_true_one(after: timedelta, words: str) -> None:
+    sessions = (
+        SessionMark(day(1), 1),
+        SessionMark(day(1) + after, 2, status="not_held"),
+        SessionMark(day(0.9), 9, status="planned"),
+    )
+    data = chart(phq9((Point(day(1) + after, 12),)), sessions=sessions)
+    assert any(label.endswith(words) for label in labels_in(draw_trajectory(data)))
+
+
+def test_hours_since_a_session_are_right_across_a_clock_change() -> None:
+    session = datetime(2026, 10, 24, 12, tzinfo=LONDON)
+    answered = datetime(2026, 10, 25, 12, tzinfo=LONDON)
+    data = chart(phq9((Point(answered, 12),)), sessions=(SessionMark(session, 1),))
+    assert any("25 hours after session 1" in label for label in labels_in(draw_trajectory(data)))
+
+
+def test_a_session_tells_its_status_route_and_dose_as_recorded() -> None:
+    labels = labels_in(draw_trajectory(COURSE))
+    assert "Session 1, held, 3 Aug 2026 09:00, IV ketamine 40 mg" in labels
+    assert "Session 2, not held, 6 Aug 2026 09:00, IV ketamine 40 mg" in labels
+    assert "Session 3, planned, 10 Sep 2026 09:00, IV ketamine 45 mg" in labels
+
+
+def test_without_a_baseline_it_says_why_and_draws_no_lines_for_it() -> None:
+    panel = phq9((Point(day(3), 12),), baseline_reason="There is no score before session 1.")
+    told = words_in(draw_trajectory(chart(panel)))
+    assert "No baseline: there is no score before session 1." in told
+    assert not any(words.startswith(("Baseline", "Response", "Remission")) for words in told)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_an_empty_chart_says_no_scores_yet(layout: Layout) -> None:
+    assert "No scores yet" in words_in(draw_trajectory(chart(phq9()), layout))
+    assert "No scores yet" in words_in(draw_trajectory(chart(), layout))
+    planned = chart(phq9(), sessions=(SessionMark(day(0), 1, status="planned"),))
+    assert "No scores yet" in words_in(draw_trajectory(planned, layout))
+
+
+def test_the_highest_value_is_at_the_top_whichever_way_is_better() -> None:
+    for direction in ("higher_is_worse", "higher_is_better"):
+        panel = phq9((Point(day(0), 5), Point(day(1), 25)), direction=direction)
+        circles = [
+            float(circle.get("cy", 0))
+            for group in tree(draw_trajectory(chart(panel))).iter(f"{SVG}g")
+            if group.get("tabindex")
+            for circle in group.iter(f"{SVG}circle")
+        ]
+        assert circles[0] > circles[1]
+
+
+def test_it_says_when_higher_is_better_and_turns_the_rule_words() -> None:
+    panel = Panel(
+        "WHO-5",
+        "WHO-5 Well-Being Index",
+        0,
+        100,
+        "higher_is_better",
+        points=(Point(day(0), 20),),
+        response_line=30.0,
+        remission_line=50.0,
+    )
+    told = " ".join(words_in(draw_trajectory(chart(panel)))).replace("\u00a0", " ")
+    assert "0–100, higher is better" in told
+    assert "Response ≥ 30" in told
+    assert "Remission > 50" in told
+
+
+def test_a_rule_line_outside_the_range_is_not_drawn() -> None:
+    panel = phq9((Point(day(0), 20),), direction="higher_is_better", response_line=30.0)
+    assert not any(
+        words.startswith("Response") for words in words_in(draw_trajectory(chart(panel)))
+    )
+
+
+def test_points_outside_the_period_asked_for_are_left_out() -> None:
+    data = replace(COURSE, start=day(6), end=day(25))
+    labels = [label for label in labels_in(draw_trajectory(data)) if label.startswith("PHQ-9")]
+    assert [label.split(",")[0] for label in labels] == ["PHQ-9 20", "PHQ-9 15"]
+    assert "2 of 3 answered" in words_in(draw_trajectory(data))
+
+
+def test_many_treatment_changes_become_letters_with_a_key() -> None:
+    markers = tuple(Marker(day(20 + number), f"Change number {number}") for number in range(30))
+    told = words_in(draw_trajectory(replace(COURSE, markers=markers)))
+    assert "A: Change number 0, 21 Aug 2026" in told
+    assert "AD: Change number 29, 19 Sep 2026" in told
+    assert "Change number 0" not in told
+
+
+# -- Missing stays missing -----------------------------------------------------------------------
+
+
+def test_a_missed_window_breaks_the_line() -> None:
+    times = [day(0), day(7), day(21), day(28)]
+    assert runs(times, [day(14)]) == [slice(0, 2), slice(2, 4)]
+    assert runs(times, []) == [slice(0, 4)]
+    assert runs(times, [day(3), day(14), day(24)]) == [slice(i, i + 1) for i in range(4)]
+    assert runs(times, [day(-5), day(40)]) == [slice(0, 4)]
+    assert runs([], [day(3)]) == []
+
+
+@given(st.lists(st.integers(0, 60), max_size=20), st.lists(st.integers(0, 60), max_size=20))
+def test_no_run_spans_a_missed_window_and_no_score_is_lost(
+    scored: list[int], missed: list[int]
+) -> None:
+    times = [day(number) for number in sorted(scored)]
+    gaps = sorted(day(number + 0.5) for number in missed)
+    cut = runs(times, gaps)
+    assert [at for run in cut for at in times[run]] == times
+    for run in cut:
+        assert not any(left < gap < right for left, right in pairwise(times[run]) for gap in gaps)
+
+
+def test_the_drawn_line_lifts_its_pen_at_the_missed_window() -> None:
+    drawn = draw_trajectory(COURSE)
+    line = next(
+        path.get("d", "")
+        for path in tree(drawn).iter(f"{SVG}path")
+        if path.get("stroke") == DATA and path.get("stroke-width") == "2"
+    )
+    assert line.count("M") == 2
+    assert line.count("L") == 3
+
+
+# -- Words ---------------------------------------------------------------------------------------
+
+
+def test_the_summary_tells_a_fall_and_what_was_missed() -> None:
+    assert describe(COURSE.panels[0], LONDON) == (
+        "PHQ-9 fell from 21 (severe) at baseline on 1 Aug to 7 (mild) on 5 Sep 2026;"
+        " 1 of 6 asked was missed."
+    )
+
+
+BASE = ScorePoint(day(0), 12)
+SINCE = (Point(day(0), 12, band="moderate"), Point(day(200), 20, band="severe"))
+
+
+@pytest.mark.parametrize(
+    ("panel", "told"),
+    [
+        (phq9(), "No PHQ-9 scores yet."),
+        (
+            phq9(windows=(asked(1, "missed"), asked(2, "missed"), asked(3, "pending"))),
+            "No PHQ-9 scores yet; 2 of 2 asked were missed.",
+        ),
+        (
+            phq9(SINCE[:1], baseline=BASE, windows=(asked(0),)),
+            "PHQ-9 was 12 (moderate) at baseline on 1 Aug 2026, and no score since;"
+            " none of 1 asked was missed.",
+        ),
+        (
+            phq9(SINCE, baseline=BASE),
+            "PHQ-9 rose from 12 (moderate) at baseline on 1 Aug 2026 to 20 (severe)"
+            " on 17 Feb 2027.",
+        ),
+        (
+            phq9((SINCE[0], Point(day(7), 12, band="moderate"))),
+            "PHQ-9 was 12 (moderate) at the first score on 1 Aug and again 12 (moderate)"
+            " on 8 Aug 2026.",
+        ),
+        (
+            Panel("WHO-5", "", 0, 100, points=(Point(day(0), 13.3), Point(day(7), 20))),
+            "WHO-5 rose from 13.3 at the first score on 1 Aug to 20 on 8 Aug 2026.",
+        ),
+    ],
+)
+def test_the_summary_is_one_factual_line(panel: Panel, told: str) -> None:
+    assert describe(panel, LONDON) == told
+
+
+def test_a_chart_of_many_points_is_one_labelled_image_without_tab_stops() -> None:
+    points = tuple(Point(day(number), number % 28) for number in range(41))
+    drawn = tree(draw_trajectory(chart(phq9(points))))
+    assert drawn.get("role") == "img"
+    assert "PHQ-9 rose from 0" in drawn.get("aria-label", "")
+    assert not any(element.get("tabindex") for element in drawn.iter())
+    assert tree(draw_trajectory(chart(phq9(points[:40])))).get("role") == "group"
+
+
+# -- Safe by construction ------------------------------------------------------------------------
+
+HOSTILE = "\"><script>alert(1)</script><g onload='x' style=\"&amp;\x00\x1b\ud800"
+FORBIDDEN = {"style", "class", "id", "href", "onload"}
+
+
+def hostile_chart(text: str) -> ChartData:
+    panel = Panel(
+        text,
+        text,
+        0,
+        27,
+        bands=(Band(0, 27, text),),
+        points=(Point(day(0), 3, band=text, safety=text), Point(day(2), 4)),
+        baseline_reason=text,
+    )
+    return ChartData(
+        text,
+        (panel,),
+        (SessionMark(day(1), 1, text),),
+        (Marker(day(1), text),),
+        (CourseMark(day(1), text),),
+    )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_text_can_break_out_of_the_drawing(layout: Layout) -> None:
+    plain = {element.tag for element in tree(draw_trajectory(COURSE, layout)).iter()}
+    drawn = draw_trajectory(hostile_chart(HOSTILE), layout)
+    assert {element.tag for element in tree(drawn).iter()} <= plain
+    assert "<script" not in drawn
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.text(max_size=40), st.sampled_from(LAYOUTS))
+def test_any_text_at_all_gives_a_well_formed_drawing(text: str, layout: Layout) -> None:
+    drawn = tree(draw_trajectory(hostile_chart(text), layout))
+    used = {name for element in drawn.iter() for name in element.attrib}
+    assert not used & FORBIDDEN
+
+
+@given(st.text())
+def test_escaping_is_undone_by_a_parser_and_by_nothing_else(text: str) -> None:
+    shown = ElementTree.fromstring(f'<a b="{safe(text)}"/>').get("b", "")
+    held = re.sub("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+    assert shown == re.sub("\r\n|[\t\n\r]", " ", held)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 27), st.integers(0, 2000), st.booleans(), st.booleans()),
+        max_size=60,
+    ),
+    st.lists(st.tuples(st.integers(0, 2000), st.sampled_from(["held", "planned", "not_held"]))),
+    st.lists(st.tuples(st.integers(0, 2000), st.text(max_size=30)), max_size=8),
+    st.sampled_from(LAYOUTS),
+)
+def test_everything_drawn_stays_on_the_sheet(
+    facts: list[tuple[int, int, bool, bool]],
+    held: list[tuple[int, Literal["held", "planned", "not_held"]]],
+    changes: list[tuple[int, str]],
+    layout: Layout,
+) -> None:
+    points = tuple(
+        Point(day(at), value, late=late, safety="item 9" if safety else "")
+        for value, at, late, safety in sorted(facts, key=lambda fact: fact[1])
+    )
+    sessions = tuple(SessionMark(day(at), n + 1, "", s) for n, (at, s) in enumerate(held))
+    markers = tuple(Marker(day(at), text) for at, text in changes)
+    drawn = tree(draw_trajectory(chart(phq9(points), sessions=sessions, markers=markers), layout))
+    _, _, width, height = (float(part) for part in drawn.get("viewBox", "").split())
+    for element in drawn.iter():
+        for name, limit in (("x", width), ("cx", width), ("y", height), ("cy", height)):
+            assert -0.1 <= float(element.get(name, 0)) <= limit + 0.1
+
+
+# -- Colours -------------------------------------------------------------------------------------
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(one: str, other: str) -> float:
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("tint", TINTS)
+def test_words_and_lines_can_be_read_on_every_band(tint: str) -> None:
+    assert all(_contrast(colour, tint) >= 4.5 for colour in (INK, MUTED, DATA, SAFETY, CHANGE))
+    assert _contrast(FRAME, tint) >= 3
+
+
+# -- Axes and room -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("days", "most", "ticks"),
+    [
+        (7, 12, ["2 8", "3 8", "4 8", "5 8", "6 8", "7 8", "8 8"]),
+        (28, 5, ["3 8", "10 8", "17 8", "24 8"]),
+        (105, 5, ["1 9", "1 10", "1 11"]),
+        (1095, 4, ["1 1", "1 1", "1 1"]),
+    ],
+)
+def test_dates_are_sensibly_spaced(days: int, most: float, ticks: list[str]) -> None:
+    found = date_ticks(START, day(days), LONDON, most)
+    local = [at.astimezone(LONDON) for at in found]
+    assert [f"{at.day} {at.month}" for at in local] == ticks
+    assert {(at.hour, at.minute) for at in local} == {(0, 0)}
+
+
+@given(st.floats(min_value=7, max_value=9000), st.floats(min_value=2, max_value=14))
+def test_dates_never_crowd(days: float, most: float) -> None:
+    found = date_ticks(START, day(days), LONDON, most)
+    x = TimeScale(START, day(days), 0, 100)
+    assert len(found) <= most + 1
+    assert all(x(right) - x(left) > 85 / most for left, right in pairwise(found))
+
+
+def test_time_is_true_and_values_fill_the_full_range() -> None:
+    x = TimeScale(START, day(10), 0, 100)
+    assert [x(day(number)) for number in (0, 1, 10)] == [0, 10, 100]
+    y = ValueScale(0, 27, 10, 110)
+    assert [y(27), y(0), y(13.5)] == [10, 110, 60]
+    assert [y(40), y(-3)] == [10, 110]
+
+
+def test_values_are_printed_at_band_edges_or_round_steps() -> None:
+    assert value_ticks(0, 27, (0, 5, 10, 15, 20), 5) == [0, 5, 10, 15, 20, 27]
+    assert value_ticks(0, 100, (), 5) == [0, 20, 40, 60, 80, 100]
+    assert value_ticks(10, 50, (), 5) == [10, 20, 30, 40, 50]
+
+
+heights = st.lists(st.tuples(st.floats(0, 200), st.floats(5, 20)), min_size=1, max_size=8)
+
+
+@given(heights)
+def test_labels_are_spread_until_none_overlaps(facts: list[tuple[float, float]]) -> None:
+    facts = sorted(facts)
+    centres = spread([centre for centre, _ in facts], [height for _, height in facts], 0, 200)
+    edges = [
+        (centre - height / 2, centre + height / 2)
+        for centre, (_, height) in zip(centres, facts, strict=True)
+    ]
+    assert all(upper[1] <= lower[0] + 1e-6 for upper, lower in pairwise(edges))
+    assert edges[0][0] >= -1e-6
+    assert edges[-1][1] <= 200 + 1e-6
+
+
+def test_a_word_takes_the_roomiest_part_of_its_band() -> None:
+    assert roomiest(0, 100, [(10, 20), (70, 90)]) == (20, 70)
+    assert roomiest(0, 100, []) == (0, 100)
+    assert roomiest(0, 100, [(-50, 150)]) == (0, 0)
+
+
+def test_flags_share_a_row_only_where_they_fit() -> None:
+    assert rows([(0, 50, 0), (60, 100, 60)], 2) == [0, 0]
+    assert rows([(0, 50, 0), (30, 80, 30)], 2) == [0, 1]
+    assert rows([(0, 50, 0), (10, 60, 10), (20, 70, 20)], 2) is None
+
+
+def test_words_wrap_at_spaces_but_never_at_hard_spaces() -> None:
+    assert wrap("moderately severe", 60, 11) == ("moderately", "severe")
+    assert wrap("Response ≤\u00a010.5", 70, 11) == ("Response", "≤\u00a010.5")
+
+
+# -- Sparkline -----------------------------------------------------------------------------------
+
+
+def test_the_sparkline_says_what_it_shows() -> None:
+    points = [ScorePoint(day(0), 21), ScorePoint(day(7), 12), ScorePoint(day(30), 7)]
+    drawn = tree(draw_sparkline(points, 0, 27, code="PHQ-9", remission=5, zone=LONDON))
+    assert drawn.get("aria-label") == (
+        "PHQ-9: 3 scores, from 21 on 1 Aug 2026 to 7 on 31 Aug 2026, range 0 to 27"
+    )
+    assert (drawn.get("role"), drawn.get("width"), drawn.get("height")) == ("img", "120", "32")
+
+
+@pytest.mark.parametrize(
+    ("points", "label"),
+    [
+        ([], "No PHQ-9 scores yet"),
+        ([ScorePoint(day(0), 21)], "PHQ-9: one score, 21 on 1 Aug 2026, range 0 to 27"),
+    ],
+)
+def test_the_sparkline_of_few_scores(points: list[ScorePoint], label: str) -> None:
+    assert tree(draw_sparkline(points, 0, 27, code="PHQ-9")).get("aria-label") == label
+
+
+def test_the_sparkline_breaks_at_a_miss_and_keeps_a_lone_score_visible() -> None:
+    points = [ScorePoint(day(number), 10) for number in (0, 7, 21, 35, 42)]
+    drawn = tree(draw_sparkline(points, 0, 27, code="PHQ-9", missed=[day(14), day(28)]))
+    line = next(path for path in drawn.iter(f"{SVG}path"))
+    assert line.get("d", "").count("M") == 3
+    assert len(list(drawn.iter(f"{SVG}circle"))) == 2
