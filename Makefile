@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: run setup test lint check bench lock clean demo-reset
 
 run: setup ## Serve the whole product on http://127.0.0.1:$(PORT)
-	@$(MANAGE) up --port "$(PORT)"
+	@exec $(MANAGE) up --port "$(PORT)"
 
 setup: .venv/.run ## Prepare this machine: requirements, database, demo clinic
 	@$(MANAGE) setup

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from outcomes.api.permissions import undeclared_actions
 from outcomes.clinics.access import Audience, Policy
 from outcomes.clinics.models import Clinic, Membership
 
@@ -81,8 +82,8 @@ def _patterns(patterns: list[Any], prefix: str) -> Iterator[tuple[str, URLPatter
 
 
 def require_declared_policies() -> None:
-    """Refuse to start while any URL has no policy."""
-    missing = sorted(undeclared_urls())
+    """Refuse to start while any URL has no policy, or any action of the API no scope."""
+    missing = sorted([*undeclared_urls(), *undeclared_actions()])
     if missing:
         raise ImproperlyConfigured(
             "These URLs declare no access policy (outcomes.clinics.access.declare): "
@@ -97,6 +98,7 @@ class PolicyMiddleware:
         self.respond = respond
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Pass the request on; `process_view` does the work."""
         return self.respond(request)
 
     def process_view(
@@ -124,7 +126,7 @@ def enter_clinic(request: HttpRequest, slug: str, policy: Policy) -> None:
     """
     membership = (
         Membership.objects.active()
-        .filter(user_id=request.user.pk, clinic__slug=slug)
+        .filter(user__email=request.user.get_username(), clinic__slug=slug)
         .select_related("clinic")
         .first()
     )
@@ -153,6 +155,7 @@ class HeadersMiddleware:
         )
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Add the headers that the view has not set itself."""
         response = self.respond(request)
         response.headers.setdefault("Content-Security-Policy", self.policy)
         response.headers.setdefault("Cache-Control", "no-store")

@@ -30,9 +30,9 @@ def _secret(name: str, value: str) -> str:
 
 SECRET_KEY = _secret("SECRET_KEY", env("SECRET_KEY", default=_made.get("SECRET_KEY", "")))
 # Seal contact data: the first key seals, all open (outcomes/care/encryption.py).
-FIELD_KEYS = _secret(
-    "FIELD_KEYS", env("FIELD_KEYS", default=_made.get("FIELD_KEYS", ""))
-).split(",")
+FIELD_KEYS = _secret("FIELD_KEYS", env("FIELD_KEYS", default=_made.get("FIELD_KEYS", ""))).split(
+    ","
+)
 INDEX_KEY = _secret("INDEX_KEY", env("INDEX_KEY", default=_made.get("INDEX_KEY", "")))
 # Make patient links: a database without this key opens nothing (outcomes/delivery/links.py).
 LINK_KEY = _secret("LINK_KEY", env("LINK_KEY", default=_made.get("LINK_KEY", "")))
@@ -249,6 +249,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "outcomes.api.errors.handle",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "NUM_PROXIES": TRUSTED_PROXIES,
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Outcomes",
@@ -256,7 +257,16 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_NAME_OVERRIDES": {
+        "AlertState": "outcomes.alerts.models.AlertState",
+        "AssignmentState": "outcomes.scheduling.models.AssignmentState",
+        "Channel": "outcomes.care.models.Channel",
+        "CourseKind": "outcomes.care.models.CourseKind",
+        "NotHeld": [("no_show", ""), ("cancelled", "")],
+        "ResponseStatus": "outcomes.responses.models.ResponseStatus",
+        "SessionStatus": "outcomes.care.models.SessionStatus",
+    },
 }
 
 # -- Language and time ---------------------------------------------------------------------------

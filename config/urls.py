@@ -7,7 +7,7 @@ from config.views import health
 urlpatterns = [
     path("", include("outcomes.patient_site.urls")),
     path("", include("outcomes.clinic_site.urls")),
-    path("api/v1/", include("outcomes.api.urls")),
+    path("api/", include("outcomes.api.urls")),
     path("account/", include("config.account_urls")),
     path("healthz", health, name="health"),
 ]

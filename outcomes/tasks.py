@@ -16,6 +16,7 @@ from config import broker
 from outcomes import workflows
 from outcomes.delivery.models import Lane
 
+
 @shared_task
 def plan_due() -> None:
     """Bring the plans of changed courses up to date."""

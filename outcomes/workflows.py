@@ -137,9 +137,7 @@ def close_episode(*, episode: EpisodeOfCare, by: Actor, now: datetime) -> Episod
     episode = care.close_episode(episode=episode, ended_on=now.date(), by=by, now=now)
     for course in episode.courses.all():
         scheduling.replan(course=course, now=now)
-    delivery.revoke_for_patient(
-        patient=episode.patient, reason="episode closed", by=by, now=now
-    )
+    delivery.revoke_for_patient(patient=episode.patient, reason="episode closed", by=by, now=now)
     return episode
 
 
@@ -286,7 +284,7 @@ def _sweep(rows: QuerySet[Row], step: Callable[[Row], object]) -> int:
         try:
             step(row)
             done += 1
-        except Exception as error:  # noqa: BLE001 - whatever it was, the others go on
+        except Exception as error:
             # Only the kind of error: its text may hold a patient's data.
             log.error("%s %s failed: %s", type(row).__name__, row.pk, type(error).__name__)
     return done
@@ -390,7 +388,7 @@ def save_answers(
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A stored response, its result, the alerts it raised, and whether it had been stored before."""
+    """A stored response, its result, the alerts it raised, and whether it was stored before."""
 
     response: QuestionnaireResponse
     result: ScoreResult
@@ -458,9 +456,7 @@ def _record_response(
     )
 
 
-def _repeat(
-    response: QuestionnaireResponse, answers: Answers, submission_id: str
-) -> Submission:
+def _repeat(response: QuestionnaireResponse, answers: Answers, submission_id: str) -> Submission:
     definition = response.instrument_version.definition
     same = responses.complete_keys(definition, answers) == response.answers
     if response.submission_id != submission_id or not same:
@@ -476,7 +472,7 @@ def _raise_alerts(
     try:
         with transaction.atomic():
             return alerts.raise_for(response=response, hits=result.safety, now=now)
-    except Exception:  # noqa: BLE001 - whatever it was, a person is paged
+    except Exception:
         return [alerts.raise_rule_error(response=response, now=now)]
 
 

@@ -23,7 +23,7 @@ from outcomes.workflows import Enrolment
 
 # A Monday morning, far from any clock change.
 NOW = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
-PASSWORD = "correct horse battery staple"  # noqa: S105 - a test's own
+PASSWORD = "correct horse battery staple"
 
 
 @pytest.fixture

@@ -77,9 +77,7 @@ class AlertQuerySet(ClinicRowQuerySet["Alert"]):
 
     def due_at(self, now: datetime) -> Self:
         """Keep alerts whose next step, opening or escalating, is due."""
-        return self.filter(
-            state__in=(AlertState.PROVISIONAL, AlertState.OPEN), next_at__lte=now
-        )
+        return self.filter(state__in=(AlertState.PROVISIONAL, AlertState.OPEN), next_at__lte=now)
 
     def unresolved(self) -> Self:
         """Keep alerts that are open, or acknowledged without a closing outcome."""

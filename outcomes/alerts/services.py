@@ -239,7 +239,7 @@ def acknowledge(
 def resolve(
     *, alert: Alert, user: User, outcome: AlertOutcome | str, note: str, now: datetime
 ) -> Alert:
-    """Record a further step on an acknowledged alert, and close it unless something is still owed."""
+    """Record a further step on an acknowledged alert; close it unless something is still owed."""
     alert = Alert.objects.select_for_update(of=("self",)).get(pk=alert.pk)
     if alert.state != AlertState.ACKNOWLEDGED:
         raise ValidationError(_("Only an acknowledged alert can be followed up."))

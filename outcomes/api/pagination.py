@@ -32,7 +32,7 @@ class NewestFirst(CursorPagination):
         try:
             cursor: Cursor | None = super().decode_cursor(request)
             if cursor is not None and cursor.position is not None:
-                UUID(cursor.position)
+                UUID(str(cursor.position))
         except (NotFound, ValueError) as error:
             message = _("Use the address that the page before gave.")
             raise ValidationError({"cursor": [message]}) from error

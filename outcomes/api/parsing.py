@@ -23,9 +23,9 @@ class BoundedJSONParser(JSONParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return the parsed body; raises TooLarge or ParseError."""
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         request = (parser_context or {})["request"]
-        if limit is not None and int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
             raise TooLarge
         try:
             return super().parse(stream, media_type, parser_context)

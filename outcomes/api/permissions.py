@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import MethodNotAllowed, PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from outcomes.clinics.access import Audience, Policy, Scope
 from outcomes.clinics.models import ApiToken
 from outcomes.delivery.models import Link
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
 
 #: What an action needs: one scope, or any of several.
 Needs = Scope | frozenset[Scope]

@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 class Actor:
     """Who acts: a signed-in user, a patient's link, an API token, or the system itself.
 
-    `id` is the row's key as text; `label` is what an auditor reads. A patient's label is never a name.
+    `id` is the row's key as text; `label` is what an auditor reads, and never a patient's name.
     """
 
     kind: str  # "user" | "patient" | "token" | "system"

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.care.encryption import blind_index, seal, unseal
@@ -236,7 +237,7 @@ class SessionQuerySet(ClinicRowQuerySet["TreatmentSession"]):
 
     def in_order(self) -> Self:
         """Order by the time the session happened, or is planned for."""
-        return self.order_by(models.functions.Coalesce("started_at", "planned_at"), "number")
+        return self.order_by(Coalesce("started_at", "planned_at"), "number")
 
 
 class TreatmentSession(ClinicRow):

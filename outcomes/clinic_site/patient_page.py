@@ -134,6 +134,4 @@ class PatientPage:
         """Return how the patient is reached, channel by channel."""
         contacts = {row.channel: row for row in self.patient.contacts.all()}
         consents = {row.channel: row for row in self.patient.consents.order_by("at", "pk")}
-        return [
-            Reach(channel, contacts.get(channel), consents.get(channel)) for channel in Channel
-        ]
+        return [Reach(channel, contacts.get(channel), consents.get(channel)) for channel in Channel]

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
-from django.apps import apps
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
-    from outcomes.clinics.models import ApiToken, User
+    from outcomes.clinics.models import ApiToken, Membership, User
 
 
 class Role(models.TextChoices):
@@ -91,11 +90,13 @@ def declare(audience: Audience, permission: Permission | None = None) -> Callabl
     return mark
 
 
-def clinic_ids(user: User | ApiToken) -> models.QuerySet[models.Model, UUID] | list[UUID]:
+def clinic_ids(user: User | ApiToken) -> models.QuerySet[Membership, UUID] | list[UUID]:
     """Return the keys of the clinics this actor may enter, as a subquery or a list."""
-    if hasattr(user, "scopes"):
+    from outcomes.clinics import models as clinics  # the models name the roles above
+
+    if isinstance(user, clinics.ApiToken):
         return [user.clinic_id]
     if not user.is_authenticated:
         return []
-    membership = apps.get_model("outcomes", "Membership")
-    return membership.objects.active().filter(user_id=user.pk).values_list("clinic_id", flat=True)
+    memberships = clinics.Membership.objects.active().filter(user_id=user.pk)
+    return memberships.values_list("clinic_id", flat=True)

@@ -15,7 +15,6 @@ from outcomes.audit.models import Actor
 from outcomes.clinics.access import Role, Scope
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User, hash_secret
 
-
 # A token's last use is kept to the minute: a write per request would tell nobody more.
 USE_NOTED_EVERY = timedelta(minutes=1)
 
@@ -23,9 +22,7 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 @transaction.atomic
 def create_clinic(*, slug: str, name: str, by: Actor, now: datetime, **fields: Any) -> Clinic:
     """Create a clinic; the name in messages is its name unless another is given."""
-    clinic = Clinic(
-        slug=slug, name=name, created_at=now, **{"display_name": name[:60], **fields}
-    )
+    clinic = Clinic(slug=slug, name=name, created_at=now, **{"display_name": name[:60], **fields})
     clinic.full_clean()
     clinic.save(force_insert=True)
     audit.record(

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from outcomes.clinics.models import Clinic, ClinicRow, ClinicRowQuerySet, User
 from outcomes.scheduling.models import UNDER_WAY, Assignment
 
-
 # Why an invitation was revoked when a stranger said that it is not for them.
 NOT_FOR_ME = "not for me"
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django.core import signing
 
+from outcomes.audit.models import Actor
 from outcomes.delivery.models import Invitation, Link
 from outcomes.delivery.services.invitations import is_live
 from outcomes.instruments.definition import Definition, Wording
@@ -68,6 +69,11 @@ def _open(text: str, purpose: str, now: datetime, lasts: timedelta) -> Link | No
     return links.filter(pk=UUID(content["link"])).first()
 
 
+def actor_of(invitation: Invitation) -> Actor:
+    """Name in the audit record whoever answers through this invitation; never by name."""
+    return Actor(kind="patient", id=str(invitation.patient_id), label="Patient")
+
+
 def assignments_of(invitation: Invitation, now: datetime) -> list[Assignment]:
     """Return what the invitation still asks, in the order in which the schedule names it."""
     asked = invitation.assignments.answerable_at(now).select_related("instrument", "rule")
@@ -76,8 +82,10 @@ def assignments_of(invitation: Invitation, now: datetime) -> list[Assignment]:
 
 def _place(assignment: Assignment) -> tuple[int, datetime, int]:
     rule = assignment.rule
-    return rule.position, assignment.due_at, rule.content["instruments"].index(
-        assignment.instrument.code
+    return (
+        rule.position,
+        assignment.due_at,
+        rule.content["instruments"].index(assignment.instrument.code),
     )
 
 

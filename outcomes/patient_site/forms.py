@@ -56,7 +56,11 @@ class AnswerForm(forms.Form):
     item = forms.CharField(max_length=40)
     revision = forms.IntegerField(min_value=0)
     value = forms.IntegerField(required=False)
-    action = forms.ChoiceField(choices=[("next", ""), ("skip", ""), ("back", "")])
+    action = forms.TypedChoiceField(
+        choices=[("next", ""), ("skip", ""), ("back", "")],
+        required=False,
+        empty_value="next",  # sent without a button, as by the Enter key of some browsers
+    )
     review = forms.BooleanField(required=False)
 
     def step_of(self, sitting: Sitting) -> Step | None:

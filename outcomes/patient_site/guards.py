@@ -17,7 +17,7 @@ from outcomes.delivery.models import Link
 from outcomes.instruments.scoring import AnswerError
 from outcomes.patient_site import pages
 from outcomes.patient_site.language import speaking
-from outcomes.patient_site.sitting import Sitting, build
+from outcomes.patient_site.sitting import build
 from outcomes.patient_site.throttle import too_many_misses
 from outcomes.responses.services import AlreadySubmitted, StaleRevision
 from outcomes.workflows import SubmissionConflict

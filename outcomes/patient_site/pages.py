@@ -54,7 +54,10 @@ LOCKED = KindPage(
             "The date of birth did not match five times, so this link is locked. "
             "Nothing is lost, and you have done nothing wrong."
         ),
-        _("Please call your clinic: they can correct the date, or go through the questions with you."),
+        _(
+            "Please call your clinic: they can correct the date, "
+            "or go through the questions with you."
+        ),
     ),
     calls=True,
 )

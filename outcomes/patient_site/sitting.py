@@ -144,7 +144,7 @@ def build(link: Link, now: datetime) -> Sitting:
         )
     }
     current = _current_hashes(assignments)
-    steps = []
+    steps: list[Step] = []
     for assignment in assignments:
         response = responses.get(assignment.pk)
         content_hash = response.content_hash if response else current[assignment.instrument_id]

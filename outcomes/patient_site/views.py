@@ -37,10 +37,6 @@ from outcomes.scheduling.models import AssignmentState
 read_or_send = require_http_methods(["GET", "HEAD", "POST"])
 
 
-def _patient(invitation: Invitation) -> Actor:
-    return Actor(kind="patient", id=str(invitation.patient_id), label="Patient")
-
-
 # -- The link ------------------------------------------------------------------------------------
 
 
@@ -77,7 +73,7 @@ def _check_of(invitation: Invitation) -> type[forms.Form]:
 def _is_right_person(form: forms.Form, invitation: Invitation, now: datetime) -> bool:
     birth_date = form.cleaned_data.get("birth_date")
     if birth_date is None or delivery.check_birth_date(
-        invitation=invitation, birth_date=birth_date, by=_patient(invitation), now=now
+        invitation=invitation, birth_date=birth_date, by=tickets.actor_of(invitation), now=now
     ):
         return True
     invitation.refresh_from_db(fields=["failed_checks", "locked_at"])
@@ -104,7 +100,7 @@ def not_for_me(request: HttpRequest, link: Link, now: datetime) -> HttpResponse:
         context = {"clinic": link.invitation.clinic, "form": form}
         return render(request, "patient_site/not_for_me.html", context)
     invitation = link.invitation
-    workflows.decline_invitation(invitation=invitation, by=_patient(invitation), now=now)
+    workflows.decline_invitation(invitation=invitation, by=tickets.actor_of(invitation), now=now)
     return pages.show(request, pages.DECLINED, invitation.clinic)
 
 
@@ -161,20 +157,21 @@ def _keep(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse
     if form.is_left_open and step.item.required and action == "next":
         return _ask(request, sitting, step, is_review=is_review, is_missing=True)
     if not (form.is_left_open and action == "back"):
-        _store(step, form, now)
+        _store(step, form, tickets.actor_of(sitting.link.invitation), now)
     onward = _onward(sitting, step, action, is_review)
     if step.needs_help(form.chosen):
         return render(request, "patient_site/help.html", {"clinic": clinic, "onward": onward})
     return redirect(onward)
 
 
-def _store(step: Step, form: AnswerForm, now: datetime) -> None:
+def _store(step: Step, form: AnswerForm, by: Actor, now: datetime) -> None:
     try:
         workflows.save_answers(
             assignment_id=step.assignment.pk,
             answers={step.item.link_id: form.chosen},
             language=step.wording.language,
             mode=Mode.LINK,
+            by=by,
             now=now,
             revision=form.cleaned_data["revision"],
         )
@@ -223,7 +220,7 @@ def _send(sitting: Sitting, sitting_id: str, now: datetime) -> HttpResponse:
         sitting_id=sitting_id,
         language=sitting.language,
         mode=Mode.LINK,
-        by=_patient(sitting.link.invitation),
+        by=tickets.actor_of(sitting.link.invitation),
         now=now,
     )
     return say_thanks(sitting.link, now)

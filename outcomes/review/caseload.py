@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -31,7 +32,8 @@ CODE = "PHQ-9"
 SPARKLINE_POINTS = 16
 ORDER = _(
     "Order: open alerts first, the oldest on top; then patients who cannot be reached; then those "
-    "with overdue questionnaires, the longest overdue on top; then by name. It is not a risk rating."
+    "with overdue questionnaires, the longest overdue on top; then by name. "
+    "It is not a risk rating."
 )
 
 
@@ -109,14 +111,14 @@ class _Facts:
             .annotate(first=Min(Coalesce("started_at", "planned_at")))
             .values_list("episode", "first")
         )
-        self.alerts = {
+        self.alerts: dict[UUID, Mapping[str, Any]] = {
             row["episode"]: row
             for row in Alert.objects.open()
             .filter(episode__in=episodes)
             .values("episode")
             .annotate(count=Count("pk"), first=Min("opened_at"))
         }
-        self.overdue = {
+        self.overdue: dict[UUID, Mapping[str, Any]] = {
             row["episode"]: row
             for row in Assignment.objects.overdue_on(now)
             .filter(episode__in=episodes)
@@ -213,8 +215,8 @@ def _contact_problems(patients: Sequence[UUID]) -> dict[UUID, str]:
         "patient", "revoked_at", "locked_at"
     ):
         at = locked_at or strayed_at
-        settled = max(since.get(patient, at), confirmed.get(patient, since.get(patient, at)))
-        if at > settled:
+        settled = [moment for moment in (since.get(patient), confirmed.get(patient)) if moment]
+        if at is not None and settled and at > max(settled):
             words = _("Birth date was wrong five times") if locked_at else _("Wrong person reached")
             problems.setdefault(patient, str(words))
     return problems

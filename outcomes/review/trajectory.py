@@ -283,9 +283,7 @@ def _panel(
     )
 
 
-def _response_line(
-    definition: Definition, scale: Scale, start: ScorePoint | None
-) -> float | None:
+def _response_line(definition: Definition, scale: Scale, start: ScorePoint | None) -> float | None:
     if start is None or scale.response is None:
         return None
     return change.response_value(

@@ -14,7 +14,7 @@ from django.db import transaction
 from outcomes.care.models import HELD, Course, SessionStatus
 from outcomes.instruments.models import Instrument, InstrumentVersion
 from outcomes.scheduling import engine
-from outcomes.scheduling.definition import ScheduleSpec, parse_schedule
+from outcomes.scheduling.definition import RuleSpec, ScheduleSpec, parse_schedule
 from outcomes.scheduling.models import (
     FIXED,
     UNDER_WAY,
@@ -97,10 +97,19 @@ def replan(*, course: Course, now: datetime) -> None:
     sendable = _sendable_instruments()
     planned = [
         item
-        for item in engine.plan(spec.rules, spec.spacing_days, facts, now)
+        for item in engine.plan(_rules_in_force(course, spec), spec.spacing_days, facts, now)
         if item.instrument in sendable
     ]
     _apply(course, planned, sendable)
+
+
+def _rules_in_force(course: Course, spec: ScheduleSpec) -> tuple[RuleSpec, ...]:
+    # What follows an ended course belongs to the next one, but for what is anchored on its end.
+    if course.episode.ended_on is not None:
+        return ()
+    if course.ended_at is not None:
+        return tuple(rule for rule in spec.rules if rule.anchor == "course_end")
+    return spec.rules
 
 
 def _sendable_instruments() -> dict[str, Instrument]:
@@ -200,7 +209,8 @@ def _apply(
 def _is_as_planned(row: Assignment, item: engine.Planned) -> bool:
     return (
         row.state == AssignmentState.PLANNED
-        and (row.opens_at, row.due_at, row.closes_at) == (item.opens_at, item.due_at, item.closes_at)
+        and (row.opens_at, row.due_at) == (item.opens_at, item.due_at)
+        and row.closes_at == item.closes_at
         and row.reminders_at == [moment.isoformat() for moment in item.reminders_at]
     )
 
@@ -208,8 +218,10 @@ def _is_as_planned(row: Assignment, item: engine.Planned) -> bool:
 def open_due(*, assignments: Iterable[Assignment], now: datetime) -> int:
     """Mark planned assignments as asked; return how many were still planned."""
     keys = [item.pk for item in assignments]
-    return Assignment.objects.planned().filter(pk__in=keys).update(
-        state=AssignmentState.OPEN, asked_at=now
+    return (
+        Assignment.objects.planned()
+        .filter(pk__in=keys)
+        .update(state=AssignmentState.OPEN, asked_at=now)
     )
 
 

@@ -37,9 +37,7 @@ def day(on: date | None) -> SafeString | str:
     """Return a day: “5 Feb 2026”."""
     if on is None:
         return ""
-    return format_html(
-        '<time datetime="{}">{}</time>', f"{on:%Y-%m-%d}", format_date(on, "j M Y")
-    )
+    return format_html('<time datetime="{}">{}</time>', f"{on:%Y-%m-%d}", format_date(on, "j M Y"))
 
 
 def _time_element(at: datetime | None, pattern: str) -> SafeString | str:
@@ -76,4 +74,6 @@ def time_zones() -> tuple[str, ...]:
 
 @cache
 def _time_zones() -> tuple[str, ...]:
-    return tuple(sorted(name for name in available_timezones() if "/" in name and "Etc" not in name))
+    return tuple(
+        sorted(name for name in available_timezones() if "/" in name and "Etc" not in name)
+    )

@@ -83,15 +83,11 @@ def test_impossible_contacts_are_refused(channel: Channel, given: str) -> None:
         care.normalise_contact(channel, given)
 
 
-def test_only_a_consented_contact_is_used(
-    patient: Patient, clinician: User, now: datetime
-) -> None:
+def test_only_a_consented_contact_is_used(patient: Patient, clinician: User, now: datetime) -> None:
     by = clinician.actor
     assert care.reachable_contact(patient) is not None
 
-    care.record_consent(
-        patient=patient, channel=Channel.EMAIL, is_given=False, by=by, now=now
-    )
+    care.record_consent(patient=patient, channel=Channel.EMAIL, is_given=False, by=by, now=now)
 
     assert care.reachable_contact(patient) is None
 

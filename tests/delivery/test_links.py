@@ -18,9 +18,7 @@ from outcomes.workflows import Enrolment
 @pytest.fixture
 def invitation(enrolment: Enrolment, now: datetime) -> Invitation:
     assignments = list(Assignment.objects.filter(rule_code="baseline"))
-    return delivery.create_invitation(
-        patient=enrolment.patient, assignments=assignments, now=now
-    )
+    return delivery.create_invitation(patient=enrolment.patient, assignments=assignments, now=now)
 
 
 @pytest.fixture

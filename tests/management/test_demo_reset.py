@@ -9,7 +9,8 @@ from outcomes.management.commands.demo_reset import put_aside
 from outcomes.management.lock import at_rest, running
 
 
-def test_another_database_is_refused():
+def test_a_database_elsewhere_is_refused(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
     with pytest.raises(CommandError, match="Only the embedded database can be reset"):
         call_command("demo_reset")
 

@@ -263,10 +263,18 @@ def test_an_answer_pushes_the_next_opening_by_the_spacing() -> None:
     facts = course(session("s1", "10 10:00"), answers=answered)
     (ask,) = planned(replace(DAY_7, reminders_after_hours=(24,)), facts, now="10 11:00", PHQ_9=7)
     assert (ask.opens_at, ask.due_at) == (at("17 08:00"), at("17 18:00"))
-    late = replace(facts, answers=(AnswerFact("PHQ-9", at("11 20:00")),))
+    late = replace(facts, answers=(AnswerFact("PHQ-9", at("11 20:00")), *answered))
     (ask,) = planned(replace(DAY_7, reminders_after_hours=(24,)), late, now="11 21:00", PHQ_9=7)
     assert (ask.opens_at, ask.due_at) == (at("18 20:00"), ask.closes_at)
     assert ask.reminders_at == ()
+
+
+def test_spacing_keeps_the_local_clock_when_the_clocks_change() -> None:
+    # The clocks of London go forward in the night to 29 March 2026.
+    answers = (AnswerFact("PHQ-9", at("25 20:00")),)
+    facts = course(session("s1", "24 19:00"), answers=answers, zone="Europe/London")
+    (ask,) = planned(DAY_7, facts, now="25 21:00", PHQ_9=7)
+    assert ask.opens_at == at("32 19:00")
 
 
 @pytest.mark.parametrize(("answered", "asked"), [("3 09:00", 1), ("3 09:01", 0)])
@@ -311,7 +319,7 @@ def test_what_is_answered_counts_by_its_answer_not_by_its_due_time() -> None:
 
 
 def test_a_window_waits_until_the_earlier_one_of_its_kind_has_closed() -> None:
-    long_before = replace(BEFORE, opens_before=168)
+    long_before = replace(BEFORE, opens_before=200)
     facts = course(session("s1", "9 11:00"), session("s2", "16 11:00"))
     first, second = planned(long_before, facts, PHQ_9=7)
     assert second.opens_at == first.closes_at

@@ -58,12 +58,17 @@ class CourseFilters(Filters):
 class EpisodeSerializer(serializers.ModelSerializer[EpisodeOfCare]):
     """The clinic's responsibility for one problem, and who answers for it."""
 
-    clinicians = serializers.SlugRelatedField(slug_field="email", many=True, read_only=True)
+    clinicians = serializers.SerializerMethodField()
     courses = CourseSerializer(many=True, read_only=True)
 
     class Meta:
         model = EpisodeOfCare
         fields = ("id", "indication", "started_on", "ended_on", "clinicians", "courses")
+
+    @extend_schema_field(serializers.ListField(child=serializers.EmailField()))
+    def get_clinicians(self, episode: EpisodeOfCare) -> list[str]:
+        """Return the e-mail addresses of those who answer for it."""
+        return sorted(user.email for user in episode.clinicians.all())
 
 
 class PatientSerializer(serializers.ModelSerializer[Patient]):

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from outcomes.alerts.models import Alert, AlertState
 from outcomes.api.serializers.fields import Choice, Filters, Instant
-from outcomes.responses.models import QuestionnaireResponse, Score
+from outcomes.responses.models import QuestionnaireResponse, ResponseStatus, Score
 from outcomes.scheduling.models import Assignment, AssignmentState
 
 ANSWERS_SCHEMA = {
@@ -84,6 +84,13 @@ class ResponseSerializer(serializers.ModelSerializer[QuestionnaireResponse]):
     def get_answers(self, response: QuestionnaireResponse) -> dict[str, int | None]:
         """Return the answers as they are stored."""
         return response.answers
+
+
+class ResponseFilters(Filters):
+    """What responses may be narrowed by."""
+
+    patient = serializers.UUIDField(source="patient_id", required=False)
+    status = Choice(ResponseStatus.choices, required=False)
 
 
 class ScoreSerializer(serializers.ModelSerializer[Score]):

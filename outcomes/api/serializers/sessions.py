@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -96,19 +97,23 @@ class AdverseEvent(Strict):
     outcome = serializers.CharField(required=False, allow_blank=True, max_length=500)
 
 
+def _rows(row: Strict) -> serializers.ListSerializer[Any]:
+    return serializers.ListSerializer(child=row, required=False, max_length=ROWS_AT_MOST)
+
+
 class SessionRecord(serializers.ModelSerializer[TreatmentSession]):
     """The columns that a person records."""
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
-        TreatmentSession._meta.get_field("planned_at").__class__: Instant,
+        models.DateTimeField: Instant,
     }
     serializer_choice_field = Choice
 
-    concomitant = Medicine(many=True, required=False, max_length=ROWS_AT_MOST)
-    vitals = VitalSigns(many=True, required=False, max_length=ROWS_AT_MOST)
-    effects = Effect(many=True, required=False, max_length=ROWS_AT_MOST)
-    adverse_events = AdverseEvent(many=True, required=False, max_length=ROWS_AT_MOST)
+    concomitant = _rows(Medicine())
+    vitals = _rows(VitalSigns())
+    effects = _rows(Effect())
+    adverse_events = _rows(AdverseEvent())
 
     class Meta:
         model = TreatmentSession

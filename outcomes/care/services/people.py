@@ -74,9 +74,9 @@ def change_patient(
 
 
 @transaction.atomic
-def set_contact(*, patient: Patient, channel: Channel, value: str, by: Actor, now: datetime) -> (
-    Contact
-):
+def set_contact(
+    *, patient: Patient, channel: Channel, value: str, by: Actor, now: datetime
+) -> Contact:
     """Store how to reach the patient by this channel, in place of what was there."""
     contact = Contact.objects.filter(patient=patient, channel=channel).first() or Contact(
         clinic_id=patient.clinic_id, patient=patient, channel=channel

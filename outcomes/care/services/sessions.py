@@ -131,7 +131,7 @@ class ImplausibleValues(ValidationError):
         by_field: dict[str, list[str]] = {}
         for field, sentence in doubts:
             by_field.setdefault(field, []).append(sentence)
-        super().__init__({field: sentences for field, sentences in by_field.items()})
+        super().__init__(dict(by_field))
 
 
 def _require_treatment(session: TreatmentSession, now: datetime) -> None:

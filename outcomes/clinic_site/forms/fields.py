@@ -62,12 +62,6 @@ class YesNoField(forms.NullBooleanField):
         self.widget.attrs["class"] = "input-short"
 
 
-class ReasonForm(forms.Form):
-    """Ask why."""
-
-    reason = forms.CharField(label=_("Reason"), max_length=200)
-
-
 @contextmanager
 def refusals_on(form: forms.BaseForm) -> Iterator[None]:
     """Put what a service refuses onto the form: each sentence at its field, or above them all."""

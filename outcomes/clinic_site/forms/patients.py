@@ -121,7 +121,9 @@ class EnrolForm(PlannedSessionsForm, DetailsForm):
         label=_("Telephone number"),
         required=False,
         help_text=_("With the country code, like +1 202 555 0123."),
-        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "off", "class": "input-medium"}),
+        widget=forms.TextInput(
+            attrs={"type": "tel", "autocomplete": "off", "class": "input-medium"}
+        ),
     )
     consents_to_sms = forms.BooleanField(
         label=_("The patient agrees to be asked by text message"), required=False
@@ -185,7 +187,9 @@ class ContactForm(forms.Form):
     """How to reach the patient by one channel, and whether they agree to it."""
 
     value = forms.CharField(label=_("Address or number"), required=False, max_length=254)
-    is_given = forms.BooleanField(label=_("The patient agrees to be asked this way"), required=False)
+    is_given = forms.BooleanField(
+        label=_("The patient agrees to be asked this way"), required=False
+    )
 
     def __init__(self, patient: Patient, channel: Channel, data: Any = None) -> None:
         self.patient, self.channel = patient, channel
@@ -217,7 +221,10 @@ class ContactForm(forms.Form):
         """Keep what was changed."""
         given: dict[str, Any] = self.cleaned_data
         whom: dict[str, Any] = {
-            "patient": self.patient, "channel": self.channel, "by": by, "now": now
+            "patient": self.patient,
+            "channel": self.channel,
+            "by": by,
+            "now": now,
         }
         if "value" in self.changed_data:
             workflows.change_contact(value=given["value"], **whom)

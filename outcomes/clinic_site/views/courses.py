@@ -25,7 +25,7 @@ from outcomes.clinics.access import Audience, Permission, declare
 @on_clinic_clock
 def course_new(request: StaffRequest, episode_id: UUID) -> HttpResponse:
     """Begin a new course; the one before it ends."""
-    episode = find(request, EpisodeOfCare.objects.select_related("patient"), episode_id)
+    episode = find(request, EpisodeOfCare.objects.open().select_related("patient"), episode_id)
     before = episode.courses.filter(ended_at=None).first()
     initial = {"kind": "maintenance", "schedule": before.schedule_id if before else None}
     form = CourseForm(request.POST or None, clinic=request.clinic, initial=initial)

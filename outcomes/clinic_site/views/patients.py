@@ -39,9 +39,7 @@ def caseload(request: StaffRequest) -> HttpResponse:
     """Show the open episodes: a clinician's own unless all are asked for."""
     default = "mine" if request.membership.role == Role.CLINICIAN else "all"
     only_mine = request.GET.get("who", default) == "mine"
-    picture = caseloads.build(
-        request.clinic, request.user, now=timezone.now(), only_mine=only_mine
-    )
+    picture = caseloads.build(request.clinic, request.user, now=timezone.now(), only_mine=only_mine)
     context = {"caseload": picture, "only_mine": only_mine}
     return render(request, "clinic_site/caseload.html", context)
 

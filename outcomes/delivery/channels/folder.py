@@ -32,7 +32,7 @@ class FolderBackend(BaseEmailBackend):
 def path_of(message_id: str) -> Path:
     """Return where the mail with this Message-ID lies."""
     name = "".join(c for c in message_id.strip("<>").partition("@")[0] if c.isalnum() or c in "-_")
-    return Path(settings.MAIL_FOLDER) / f"{name}.eml"
+    return Path(settings.MAIL_FOLDER or "") / f"{name}.eml"
 
 
 def read_mail(message_id: str) -> MailMessage | None:

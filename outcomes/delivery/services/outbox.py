@@ -96,7 +96,7 @@ def _send_guarded(message: Message, claim: Claim, now: datetime) -> None:
     # A message that breaks the code must not hold up those behind it.
     try:
         _send(message, claim, now)
-    except Exception as error:  # noqa: BLE001 - whatever it was, the others go on
+    except Exception as error:
         # Only the kind of error: its text may hold an address.
         log.error("Message %s failed: %s", message.pk, type(error).__name__)
         _settle(
@@ -163,9 +163,7 @@ def _postponed_until(message: Message, now: datetime) -> datetime | None:
     if message.lane == Lane.ALERT or message.patient is None:
         return None
     clinic = message.clinic
-    return quiet.quiet_until(
-        now, message.patient.time_zone, clinic.quiet_from, clinic.quiet_until
-    )
+    return quiet.quiet_until(now, message.patient.time_zone, clinic.quiet_from, clinic.quiet_until)
 
 
 def _reason_not_to_send(message: Message, now: datetime) -> str:

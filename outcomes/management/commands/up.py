@@ -122,7 +122,7 @@ def children(port: int) -> Iterator[Child]:
     """Describe the processes; each lane has its own worker, so bulk mail never delays an alert."""
     web = [
         *("granian", "--interface", "wsgi", "--host", HOST, "--port", str(port), "--http", "1"),
-        *("--no-ws", "--blocking-threads", str(WEB_THREADS), "--workers-kill-timeout", "10"),
+        *("--no-ws", "--blocking-threads", str(WEB_THREADS)),
         *("--log-level", "warning", "config.wsgi:application"),
     ]
     yield _child("web", web)

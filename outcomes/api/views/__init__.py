@@ -1,0 +1,1 @@
+"""What each address does: fetch what is visible, check the edge, one call, reply."""

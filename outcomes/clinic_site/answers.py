@@ -1,0 +1,122 @@
+"""Answers in the words they were given in, and what the same question was answered before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from outcomes.alerts.models import Alert, AlertReason
+from outcomes.instruments.definition import Definition, Item, Scale, Wording
+from outcomes.responses.models import QuestionnaireResponse, Score
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One item and what was chosen; the texts are empty where the wording is not in the house."""
+
+    item: Item
+    text: str
+    value: int | None
+    label: str
+
+    @property
+    def is_positive(self) -> bool:
+        """Say whether a safety rule holds for the answer."""
+        rule = self.item.safety
+        return rule is not None and self.value is not None and self.value >= rule.at_least
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleResult:
+    """One stored score beside what is published about its scale."""
+
+    score: Score
+    scale: Scale
+
+
+def wording_of(definition: Definition, language: str) -> Wording | None:
+    """Return the words the patient saw, else the first there are, else None."""
+    languages = definition.languages
+    if not languages:
+        return None
+    return definition.wording(language if language in languages else languages[0])
+
+
+def answers_of(response: QuestionnaireResponse) -> list[Answer]:
+    """Return every item of a response in its order."""
+    definition = response.instrument_version.definition
+    words = wording_of(definition, response.language)
+    return [_answer(item, response.answers.get(item.link_id), words) for item in definition.items]
+
+
+def _answer(item: Item, value: int | None, words: Wording | None) -> Answer:
+    if words is None:
+        return Answer(item, "", value, "")
+    label = words.options[item.link_id].get(value, "") if value is not None else ""
+    return Answer(item, words.items[item.link_id], value, label)
+
+
+def results_of(response: QuestionnaireResponse) -> list[ScaleResult]:
+    """Return the stored scores of a response in the order of its scales."""
+    stored = {score.scale: score for score in response.scores.all()}
+    scales = response.instrument_version.definition.scales
+    return [ScaleResult(stored[scale.code], scale) for scale in scales if scale.code in stored]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """How an alert's answer stands to the one given before; facts only.
+
+    `before` is None when the question had not been answered before. `earlier_alerts` counts the
+    alerts this question raised before this one.
+    """
+
+    before: Answer | None
+    before_at: datetime | None
+    comparison: str  # "first" | "worse" | "same" | "less"
+    earlier_alerts: int
+
+
+def answer_of(alert: Alert) -> Answer | None:
+    """Return the answer that raised an alert, even if it was changed later.
+
+    None when the safety check itself failed.
+    """
+    if alert.rule is None:
+        return None
+    definition = alert.response.instrument_version.definition
+    words = wording_of(definition, alert.response.language)
+    items = {item.link_id: item for item in definition.items}
+    return _answer(items[alert.rule.link_id], alert.value, words)
+
+
+def repeat_of(alert: Alert) -> Repeat | None:
+    """Compare an alert's answer with the patient's last one to the same question."""
+    if alert.rule is None or alert.value is None:
+        return None
+    link_id = alert.rule.link_id
+    earlier = Alert.objects.filter(
+        patient=alert.patient_id,
+        rule=alert.rule,
+        reason=AlertReason.ANSWER,
+        raised_at__lt=alert.raised_at,
+    ).count()
+    for response in _responses_before(alert):
+        value = response.answers.get(link_id)
+        if value is not None:
+            before = next(row for row in answers_of(response) if row.item.link_id == link_id)
+            comparison = "same" if alert.value == value else "less"
+            comparison = "worse" if alert.value > value else comparison
+            return Repeat(before, response.submitted_at, comparison, earlier)
+    return Repeat(None, None, "first", earlier)
+
+
+def _responses_before(alert: Alert) -> list[QuestionnaireResponse]:
+    assert alert.rule is not None
+    rows = QuestionnaireResponse.objects.final().filter(
+        patient=alert.patient_id,
+        instrument_version__instrument=alert.rule.instrument_id,
+        submitted_at__lt=alert.response.submitted_at or alert.raised_at,
+    )
+    # An item may be left open, so a few are looked through for the last answer.
+    return list(rows.select_related("instrument_version").order_by("-submitted_at")[:20])

@@ -1,0 +1,171 @@
+"""Who is in the demo clinic (pure): forty people who obviously do not exist, and what befalls them.
+
+Everything follows from the seed, a person's number and the moment at which the demo ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from random import Random
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from outcomes.management.simulation.model import Kind, Person, draw_person
+from outcomes.scheduling.local_time import local_instant
+
+ZONE = "America/New_York"
+OTHER_ZONES = ("America/Chicago", "America/Los_Angeles")
+GIVEN_NAMES = (
+    *("Robin", "Alex", "Sam", "Jordan", "Casey", "Morgan", "Taylor", "Jamie", "Avery", "Quinn"),
+    *("Riley", "Rowan", "Skyler", "Emerson", "Finley", "Hayden", "Kai", "Lane", "Marlow", "Noor"),
+)
+# One deck of ten: how courses go.
+KINDS = (
+    *[Kind.RESPONDER] * 4,
+    *[Kind.PARTIAL] * 2,
+    *[Kind.NON_RESPONDER] * 2,
+    Kind.RELAPSING,
+    Kind.DETERIORATING,
+)
+INDICATIONS = ("trd", "trd", "trd", "depression", "depression", "ptsd", "anxiety", "suicidality")
+DEMO_DAYS = 358
+# Enrolled this many days before the end, so that a first questionnaire is open at the end.
+NEWCOMERS = (timedelta(minutes=4), timedelta(days=1, hours=3), timedelta(days=2, hours=2))
+SESSION_TIMES = (time(9, 30), time(11, 0), time(13, 30), time(15, 0))
+TREATMENT_CHANGES = (
+    "Sertraline raised to 100 mg by the family doctor",
+    "Lamotrigine started by the psychiatrist",
+    "Weekly psychotherapy started",
+    "Quetiapine stopped by the psychiatrist",
+    "Thyroid treatment adjusted by the family doctor",
+)
+
+
+class Scene(StrEnum):
+    """What is special about a patient's part."""
+
+    ORDINARY = "ordinary"
+    BIPOLAR = "bipolar"
+    NO_CONSENT = "no_consent"
+    WRONG_PERSON = "wrong_person"
+    ANSWERABLE = "answerable"  # has a questionnaire open at the end, and leaves it to the reader
+
+
+SCENES = {3: Scene.BIPOLAR, 5: Scene.NO_CONSENT, 9: Scene.WRONG_PERSON}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One synthetic patient: particulars, course of illness and treatment as it is recorded."""
+
+    number: int
+    scene: Scene
+    person: Person
+    details: dict[str, Any]
+    email: str
+    phone: str
+    indication: str
+    enrolled_at: datetime
+    session_days: tuple[int, ...]
+    first_session_on: date
+    session_time: time
+    treatment: dict[str, Any]
+    weight_kg: Decimal
+    asks_daily_mood: bool
+
+    @property
+    def zone(self) -> str:
+        """Return the patient's time zone."""
+        return str(self.details["time_zone"])
+
+    def session_at(self, day: date) -> datetime:
+        """Return when a session on this day starts: patients keep their hour, at the clinic's time."""
+        while day.weekday() > 4:
+            day += timedelta(days=1)
+        return local_instant(day, self.session_time, ZONE)
+
+    def induction(self) -> list[datetime]:
+        """Return when the first sessions are planned for."""
+        return [
+            self.session_at(self.first_session_on + timedelta(days=day))
+            for day in self.session_days
+        ]
+
+
+def roster(seed: int, size: int, ends_at: datetime) -> Iterator[Part]:
+    """Yield the parts, in order of enrolment, the newcomers last."""
+    deck = list(KINDS) * (size // len(KINDS) + 1)
+    Random(f"{seed}:deck").shuffle(deck)  # noqa: S311 - synthetic data
+    for number in range(1, size + 1):
+        rng = Random(f"{seed}:{number}")  # noqa: S311 - synthetic data
+        yield _part(number, size, deck[number - 1], ends_at, rng)
+
+
+def _part(number: int, size: int, kind: Kind, ends_at: datetime, rng: Random) -> Part:
+    scene = Scene.ANSWERABLE if number == size else SCENES.get(number, Scene.ORDINARY)
+    given_name, family_name = GIVEN_NAMES[(number * 7) % len(GIVEN_NAMES)], f"Synthetic-{number:02}"
+    zone = rng.choice(OTHER_ZONES) if rng.random() < 0.15 else ZONE
+    enrolled_at = _enrolled_at(number, size, ends_at, rng)
+    return Part(
+        number=number,
+        scene=scene,
+        person=draw_person(kind, rng),
+        details={
+            "record_number": f"HD-{1000 + number}",
+            "given_name": given_name,
+            "family_name": family_name,
+            "birth_date": date(1955, 1, 1) + timedelta(days=rng.randrange(48 * 365)),
+            "language": "en",
+            "time_zone": zone,
+        },
+        email=f"{given_name}.{family_name}@patient.example".lower(),
+        phone=f"+1 202 555 01{number % 100:02}",
+        indication="bipolar" if scene is Scene.BIPOLAR else rng.choice(INDICATIONS),
+        enrolled_at=enrolled_at,
+        session_days=_session_days(rng),
+        first_session_on=enrolled_at.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=6),
+        session_time=rng.choice(SESSION_TIMES),
+        asks_daily_mood=number % 4 == 0,
+        **_treatment(rng),
+    )
+
+
+def _enrolled_at(number: int, size: int, ends_at: datetime, rng: Random) -> datetime:
+    from_the_end = size - number
+    if from_the_end < len(NEWCOMERS):
+        return ends_at - NEWCOMERS[from_the_end]
+    earlier = size - len(NEWCOMERS)
+    days_ago = DEMO_DAYS - (DEMO_DAYS - 14) * (number - 1) / max(earlier - 1, 1)
+    day = (ends_at - timedelta(days=days_ago)).astimezone(ZoneInfo(ZONE)).date()
+    at = time(rng.randrange(9, 16), rng.randrange(60))
+    return local_instant(day - timedelta(days=max(0, day.weekday() - 4)), at, ZONE)
+
+
+def _session_days(rng: Random) -> tuple[int, ...]:
+    """Draw an induction as in community practice: 4 to 8 sessions in up to four weeks."""
+    count = rng.choice((4, 6, 6, 6, 6, 8))
+    return (0, 3, 7, 10, 14, 17, 21, 24)[:count]
+
+
+def _treatment(rng: Random) -> dict[str, Any]:
+    weight = Decimal(rng.randrange(520, 1100)) / 10
+    if rng.random() < 0.2:
+        treatment: dict[str, Any] = {
+            "route": "intranasal",
+            "drug": "Esketamine",
+            "formulation": "nasal spray, 28 mg per device",
+            "dose_amount": Decimal(rng.choice((56, 84))),
+            "lot": f"SYN{rng.randrange(1000, 9999)}",
+        }
+    else:
+        treatment = {
+            "route": "iv",
+            "drug": "Ketamine",
+            "dose_amount": Decimal(round(float(weight) * 0.5)),
+            "infusion_minutes": 40,
+        }
+    return {"treatment": {**treatment, "dose_unit": "mg"}, "weight_kg": weight}

@@ -1,0 +1,160 @@
+// Saves each answer the moment it is tapped and moves on. The page works without this file, and
+// every request that cannot be made here is made by the form itself. Answers stay in memory only.
+(function () {
+  "use strict";
+
+  const form = document.getElementById("question");
+  if (!form || !window.fetch || !window.AbortController) return;
+
+  const MOVE_ON_AFTER = 350;
+  const GIVE_UP_AFTER = 10000;
+  const line = document.getElementById("saved");
+  const help = document.getElementById("help");
+  const revision = form.elements.namedItem("revision");
+  const token = form.elements.namedItem("csrfmiddlewaretoken").value;
+  const item = form.elements.namedItem("item").value;
+  const language = form.querySelector("fieldset").lang;
+
+  let stored = chosen(); // what the server has
+  let sending = null; // the request under way
+  let retryIn = 2000;
+  let retryTimer = 0;
+  let moveTimer = 0;
+  let byFinger = false;
+
+  function chosen() {
+    const radio = form.querySelector("input[name=value]:checked");
+    return radio ? Number(radio.value) : null;
+  }
+
+  function say(state) {
+    line.dataset.state = state;
+    line.textContent = line.dataset[state];
+  }
+
+  function leave() {
+    window.location.assign(form.dataset.onward);
+  }
+
+  function submitAs(action) {
+    const field = document.createElement("input");
+    field.type = "hidden";
+    field.name = "action";
+    field.value = action;
+    form.append(field);
+    form.submit();
+  }
+
+  async function put(value) {
+    const control = new AbortController();
+    const timer = setTimeout(() => control.abort(), GIVE_UP_AFTER);
+    try {
+      return await fetch(form.dataset.save, {
+        method: "PUT",
+        credentials: "same-origin",
+        headers: { "Content-Type": "application/json", "X-CSRFToken": token },
+        body: JSON.stringify({
+          answers: { [item]: value },
+          revision: Number(revision.value),
+          language: language,
+        }),
+        signal: control.signal,
+      });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  // Resolves to true once the chosen answer is stored. One request at a time: the last tap wins.
+  async function saveOnce() {
+    while (chosen() !== stored) {
+      const value = chosen();
+      say("saving");
+      const reply = await put(value);
+      if (reply.status === 409) {
+        // Changed in another window: show what is stored there.
+        window.location.reload();
+        return false;
+      }
+      if (reply.status >= 400 && reply.status < 500 && reply.status !== 429) {
+        // The ticket has ended, or the answer is refused: the form leads to a page that says so.
+        submitAs("next");
+        return false;
+      }
+      if (!reply.ok) throw new Error(String(reply.status));
+      revision.value = (await reply.json()).revision;
+      stored = value;
+    }
+    say("saved");
+    retryIn = 2000;
+    return true;
+  }
+
+  function save() {
+    clearTimeout(retryTimer);
+    if (!sending) {
+      sending = saveOnce()
+        .catch(() => {
+          say("error");
+          retryTimer = setTimeout(save, retryIn);
+          retryIn = Math.min(retryIn * 2, 30000);
+          return false;
+        })
+        .finally(() => {
+          sending = null;
+        });
+    }
+    return sending;
+  }
+
+  function pick(radio) {
+    clearTimeout(moveTimer);
+    const needsHelp = radio.hasAttribute("data-help");
+    const isNew = help && help.hidden && needsHelp;
+    if (help) help.hidden = !needsHelp;
+    if (isNew && byFinger) {
+      help.focus({ preventScroll: true });
+      help.scrollIntoView({ block: "nearest" });
+    }
+    const moves = byFinger && !needsHelp;
+    const tapped = Date.now();
+    save().then((isSaved) => {
+      if (!isSaved || !moves || chosen() !== Number(radio.value)) return;
+      moveTimer = setTimeout(leave, Math.max(0, MOVE_ON_AFTER - (Date.now() - tapped)));
+    });
+  }
+
+  // A finger or a mouse moves on by itself; arrow keys only choose.
+  form.addEventListener("pointerdown", () => { byFinger = true; });
+  form.addEventListener("keydown", () => { byFinger = false; });
+  form.addEventListener("click", (event) => {
+    if (event.target.name === "value") pick(event.target);
+  });
+
+  form.addEventListener("submit", (event) => {
+    const action = event.submitter ? event.submitter.value : "next";
+    clearTimeout(moveTimer);
+    if (action !== "next") {
+      // Let the tap before it arrive first.
+      if (!sending) return;
+      event.preventDefault();
+      sending.then(() => submitAs(action));
+    } else if (chosen() !== null) {
+      // Where saving has failed while there is a connection, the form may still get through.
+      if (line.dataset.state === "error" && !sending && navigator.onLine !== false) return;
+      event.preventDefault();
+      save().then((isSaved) => {
+        if (isSaved) leave();
+      });
+    }
+  });
+
+  window.addEventListener("online", () => {
+    if (line.dataset.state === "error") save();
+  });
+
+  // A page brought back from memory may be older than what is stored.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) window.location.reload();
+  });
+})();

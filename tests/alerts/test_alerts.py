@@ -1,0 +1,303 @@
+"""A safety answer reaches a person, and pages until a named person takes it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from outcomes import workflows
+from outcomes.alerts import services as alerts
+from outcomes.alerts.models import Alert, AlertOutcome, AlertRule, AlertState
+from outcomes.audit.models import SYSTEM, AuditEvent
+from outcomes.clinics import services as clinics
+from outcomes.clinics.access import Role
+from outcomes.clinics.models import Membership, User
+from outcomes.delivery.models import Message
+from outcomes.responses.models import Mode, QuestionnaireResponse, Score
+from outcomes.scheduling.models import Assignment, AssignmentState
+from outcomes.workflows import Enrolment, Submission
+from tests.conftest import make_member
+
+CALM = dict.fromkeys(map(str, range(1, 10)), 0)
+POSITIVE = {**CALM, "9": 1}
+
+
+@pytest.fixture
+def phq9(enrolment: Enrolment, now: datetime) -> Assignment:
+    workflows.invite_due(now=now)
+    return Assignment.objects.get(instrument__code="PHQ-9", state="open")
+
+
+def submit(item: Assignment, answers: dict[str, int], now: datetime) -> Submission:
+    return workflows.submit_response(
+        assignment_id=item.pk,
+        answers=answers,
+        submission_id="one",
+        language="en",
+        mode=Mode.LINK,
+        by=SYSTEM,
+        now=now,
+    )
+
+
+def tap(item: Assignment, answers: dict[str, int], now: datetime) -> None:
+    workflows.save_answers(
+        assignment_id=item.pk, answers=answers, language="en", mode=Mode.LINK, by=SYSTEM, now=now
+    )
+
+
+def pages() -> list[tuple[str, str]]:
+    rows = Message.objects.filter(kind="alert").order_by("created_at", "user__email")
+    return [(row.user.name, row.state) for row in rows if row.user]
+
+
+@pytest.mark.parametrize("value", [1, 2, 3])
+def test_every_positive_item_nine_makes_one_alert(
+    phq9: Assignment, now: datetime, value: int
+) -> None:
+    submit(phq9, {**CALM, "9": value}, now)
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.value, alert.tier) == (AlertState.OPEN, value, 0)
+    assert pages() == [("Clara", "pending")]
+
+
+def test_a_calm_form_makes_none(phq9: Assignment, now: datetime) -> None:
+    submit(phq9, CALM, now)
+
+    assert not Alert.objects.exists()
+
+
+def test_an_incomplete_form_alerts_all_the_same(phq9: Assignment, now: datetime) -> None:
+    result = submit(phq9, {"9": 3}, now).result
+
+    assert result.scores["total"].value is None
+    assert Alert.objects.open().count() == 1
+
+
+def test_the_alert_is_stored_with_the_answer_or_not_at_all(
+    phq9: Assignment, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise IntegrityError("no audit")
+
+    monkeypatch.setattr("outcomes.workflows.audit.record", fail)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        submit(phq9, POSITIVE, now)
+
+    rows = (QuestionnaireResponse, Score, Alert)
+    assert [model.objects.count() for model in rows] == [0, 0, 0]
+    assert not Message.objects.filter(kind="alert").exists()
+    phq9.refresh_from_db()
+    assert phq9.state == AssignmentState.OPEN
+
+
+def test_an_error_in_the_rules_keeps_the_answer_and_pages_a_person(
+    phq9: Assignment, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("broken rule")
+
+    monkeypatch.setattr(alerts, "_raise", fail)
+    submit(phq9, POSITIVE, now)
+
+    alert = Alert.objects.get()
+    assert (alert.reason, alert.state) == ("rule_error", AlertState.OPEN)
+    assert QuestionnaireResponse.objects.final().count() == 1
+    assert pages() == [("Clara", "pending")]
+
+
+def test_tiers_reach_wider_circles_at_15_30_and_60_minutes_then_hourly(
+    phq9: Assignment, now: datetime
+) -> None:
+    clinic = phq9.clinic
+    make_member(clinic, Role.CLINICIAN, "Dora")
+    make_member(clinic, Role.CLINIC_ADMIN, "Ada")
+    submit(phq9, POSITIVE, now)
+
+    told: list[tuple[int, int]] = []
+    for minute in range(0, 241):
+        before = len(pages())
+        if workflows.escalate_due(now=now + timedelta(minutes=minute)):
+            told.append((minute, len(pages()) - before))
+
+    assert told == [(15, 2), (30, 3), (60, 3), (120, 3), (180, 3), (240, 3)]
+
+
+def test_an_alert_overdue_after_an_outage_is_paged_at_once_and_not_in_a_burst(
+    phq9: Assignment, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+    later = now + timedelta(hours=5)
+
+    steps = sum(workflows.escalate_due(now=later) for _ in range(10))
+
+    assert steps == 3
+    assert Alert.objects.get().next_at == later + timedelta(hours=1)
+
+
+def test_acknowledging_stops_every_further_page(
+    phq9: Assignment, clinician: User, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+    alerts.acknowledge(
+        alert=Alert.objects.get(),
+        user=clinician,
+        outcome=AlertOutcome.SPOKE_SAFE,
+        note="Called at nine.",
+        now=now,
+    )
+
+    assert workflows.escalate_due(now=now + timedelta(days=2)) == 0
+    assert pages() == [("Clara", "cancelled")]
+    alert = Alert.objects.get()
+    assert (alert.state, alert.acknowledged_by) == (AlertState.RESOLVED, clinician)
+    assert AuditEvent.objects.filter(action="alert.acknowledged").count() == 1
+
+
+def test_an_unreached_patient_keeps_the_alert_on_the_list_without_paging(
+    phq9: Assignment, clinician: User, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+    alert = alerts.acknowledge(
+        alert=Alert.objects.get(),
+        user=clinician,
+        outcome=AlertOutcome.NOT_REACHED,
+        note="",
+        now=now,
+    )
+    assert list(Alert.objects.unresolved()) == [alert]
+    assert workflows.escalate_due(now=now + timedelta(days=2)) == 0
+
+    alerts.resolve(
+        alert=alert, user=clinician, outcome=AlertOutcome.SPOKE_PLAN, note="Plan", now=now
+    )
+    assert not Alert.objects.unresolved().exists()
+    assert [event.kind for event in alert.events.all()][-1] == "followed_up"
+
+
+@pytest.mark.parametrize("outcome", ["", "nonsense", AlertOutcome.CHANGED])
+def test_an_acknowledgement_names_an_outcome(
+    phq9: Assignment, clinician: User, now: datetime, outcome: str
+) -> None:
+    submit(phq9, POSITIVE, now)
+
+    with pytest.raises(ValidationError):
+        alerts.acknowledge(
+            alert=Alert.objects.get(), user=clinician, outcome=outcome, note="", now=now
+        )
+    assert Alert.objects.open().count() == 1
+
+
+def test_an_alert_is_acknowledged_once(
+    phq9: Assignment, clinician: User, admin: User, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+    alert = Alert.objects.get()
+    done = {"outcome": AlertOutcome.KNOWN, "note": "", "now": now}
+    alerts.acknowledge(alert=alert, user=clinician, **done)  # type: ignore[arg-type]
+
+    with pytest.raises(ValidationError, match="already"):
+        alerts.acknowledge(alert=alert, user=admin, **done)  # type: ignore[arg-type]
+
+
+def test_the_database_refuses_an_acknowledgement_without_a_person(
+    phq9: Assignment, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Alert.objects.update(state=AlertState.ACKNOWLEDGED)
+
+
+def test_a_positive_tap_in_an_unfinished_form_alerts_after_ten_idle_minutes(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 2}, now)
+    assert Alert.objects.get().state == AlertState.PROVISIONAL
+    assert workflows.escalate_due(now=now + timedelta(minutes=9)) == 0
+
+    assert workflows.escalate_due(now=now + timedelta(minutes=10)) == 1
+    assert Alert.objects.get().state == AlertState.OPEN
+    assert pages() == [("Clara", "pending")]
+
+
+def test_another_tap_restarts_the_wait(phq9: Assignment, now: datetime) -> None:
+    tap(phq9, {"9": 2}, now)
+    tap(phq9, {"1": 0}, now + timedelta(minutes=8))
+
+    assert workflows.escalate_due(now=now + timedelta(minutes=12)) == 0
+    assert workflows.escalate_due(now=now + timedelta(minutes=18)) == 1
+
+
+def test_a_positive_taken_back_before_that_pages_nobody_and_stays_readable(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 2}, now)
+    tap(phq9, {"9": 0}, now + timedelta(minutes=1))
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.outcome) == (AlertState.RESOLVED, AlertOutcome.CHANGED)
+    assert workflows.escalate_due(now=now + timedelta(hours=1)) == 0
+    assert pages() == []
+
+
+def test_a_positive_given_again_after_taking_it_back_alerts(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 2}, now)
+    tap(phq9, {"9": 0}, now)
+    submit(phq9, POSITIVE, now)
+
+    assert Alert.objects.get().state == AlertState.OPEN
+    assert pages() == [("Clara", "pending")]
+
+
+def test_submitting_opens_the_waiting_alert_and_makes_no_second(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 2}, now)
+    submit(phq9, {**CALM, "9": 2}, now)
+
+    assert Alert.objects.get().state == AlertState.OPEN
+    assert len(pages()) == 1
+
+
+def test_an_open_alert_is_not_withdrawn_by_a_later_change_of_mind(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 2}, now)
+    workflows.escalate_due(now=now + timedelta(minutes=10))
+    submit(phq9, CALM, now + timedelta(minutes=11))
+
+    assert Alert.objects.get().state == AlertState.OPEN
+
+
+def test_without_a_responsible_clinician_all_clinicians_are_told(
+    phq9: Assignment, clinician: User, now: datetime
+) -> None:
+    make_member(phq9.clinic, Role.CLINICIAN, "Dora")
+    phq9.episode.clinicians.clear()
+    submit(phq9, POSITIVE, now)
+
+    assert [name for name, _state in pages()] == ["Clara", "Dora"]
+
+
+def test_without_any_clinician_the_admins_are_told(
+    phq9: Assignment, clinician: User, now: datetime
+) -> None:
+    make_member(phq9.clinic, Role.CLINIC_ADMIN, "Ada")
+    membership = Membership.objects.get(user=clinician)
+    clinics.end_membership(membership=membership, by=SYSTEM, now=now)
+    submit(phq9, POSITIVE, now)
+
+    assert [name for name, _state in pages()] == ["Ada"]
+
+
+def test_every_safety_question_of_the_library_has_a_rule(library: None) -> None:
+    rules = {(rule.instrument.code, rule.link_id) for rule in AlertRule.objects.all()}
+
+    assert {("PHQ-9", "9"), ("BDI-II", "9"), ("HAM-D17", "3")} <= rules
