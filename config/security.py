@@ -13,7 +13,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from outcomes.api.permissions import undeclared_actions
 from outcomes.clinics.access import Audience, Policy
-from outcomes.clinics.models import Clinic, Membership
+from outcomes.clinics.models import Membership
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
@@ -136,13 +136,6 @@ def enter_clinic(request: HttpRequest, slug: str, policy: Policy) -> None:
         raise PermissionDenied("Your role does not allow this.")
     request.membership = membership  # type: ignore[attr-defined]
     request.clinic = membership.clinic  # type: ignore[attr-defined]
-
-
-class StaffRequest(HttpRequest):
-    """A request that has passed `enter_clinic`."""
-
-    clinic: Clinic
-    membership: Membership
 
 
 class HeadersMiddleware:

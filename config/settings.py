@@ -165,7 +165,9 @@ SESSION_COOKIE_SAMESITE = "Lax"
 
 # -- Security ------------------------------------------------------------------------------------
 SECURE_CONTENT_TYPE_NOSNIFF = True
-SECURE_REFERRER_POLICY = "no-referrer"
+# Never a path, which may hold a link's token. With "no-referrer" browsers would also send
+# "Origin: null" with every form, and the CSRF check would refuse it.
+SECURE_REFERRER_POLICY = "strict-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_COOKIE_HTTPONLY = True
 # The policy the browser holds every page to (config/security.py writes the header).
@@ -293,6 +295,7 @@ if PRODUCTION:
     }
 else:
     # A fresh checkout has not collected anything.
+    STATIC_ROOT.mkdir(exist_ok=True)
     WHITENOISE_USE_FINDERS = True
     WHITENOISE_AUTOREFRESH = DEBUG
 

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
-from config.security import StaffRequest
+from config.requests import StaffRequest
 from outcomes.clinics.access import Audience, Permission, declare
 
 

@@ -23,7 +23,7 @@ from outcomes.care.models import (
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.review import trajectory
 from outcomes.review.trajectory import Trajectory
-from outcomes.scheduling.models import Assignment, AssignmentState
+from outcomes.scheduling.models import Assignment, AssignmentQuerySet, AssignmentState
 
 # A list on the page shows this many at most, and says so; each has a page with all of them.
 SHOWN = 10
@@ -46,7 +46,8 @@ class PatientPage:
         rows = patient.episodes.prefetch_related("clinicians")
         self.episodes = sorted(rows, key=lambda row: (row.ended_on is None, row.started_on, row.pk))
         chosen = [row for row in self.episodes if str(row.pk) == episode_id]
-        self.episode: EpisodeOfCare | None = (chosen or self.episodes or [None])[-1]
+        shown = chosen or self.episodes
+        self.episode: EpisodeOfCare | None = shown[-1] if shown else None
         if self.episode is not None:
             self.episode.patient = patient
 
@@ -95,7 +96,7 @@ class PatientPage:
         rows = self._assignments().filter(state=AssignmentState.EXPIRED)
         return list(rows.order_by("-closes_at")[:SHOWN])
 
-    def _assignments(self) -> QuerySet[Assignment]:
+    def _assignments(self) -> AssignmentQuerySet:
         rows = Assignment.objects.filter(episode=self.episode)
         return rows.select_related("instrument", "anchor_session")
 

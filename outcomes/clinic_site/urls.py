@@ -1,6 +1,6 @@
 """Addresses of this front door. Everything but the first two lies inside one clinic."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from outcomes.clinic_site.views import (
     alerts,
@@ -16,7 +16,7 @@ from outcomes.clinic_site.views import (
 
 app_name = "clinic_site"
 
-in_clinic = [
+in_clinic: list[URLPattern | URLResolver] = [
     path("", patients.caseload, name="caseload"),
     path("patients/", patients.patients, name="patients"),
     path("patients/new/", patients.enrol, name="enrol"),

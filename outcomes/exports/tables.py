@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import F, Min, Model, QuerySet, Window
+from django.db.models import F, Min, QuerySet, Window
 from django.db.models.functions import Coalesce, Lead
 
 from outcomes.care.models import CourseKind, Indication, Route, SessionStatus, TreatmentSession
@@ -100,7 +100,7 @@ _PATIENT = (
     _column("indication", cells.CODE, "the problem the episode treats", values=Indication),
 )
 _COURSE = (
-    _column("course_key", cells.KEY, "the course of sessions, where there is one", "core.course_id"),
+    _column("course_key", cells.KEY, "the course of sessions, if there is one", "core.course_id"),
     _column("course", cells.CODE, "what the course is for", "core.course_kind", values=CourseKind),
 )
 _ZONE = _column("time_zone", cells.TEXT, "the patient's time zone now, of every local time here")
@@ -231,7 +231,7 @@ def _catalogue() -> str:
                 "position": position,
                 "link_id": item.link_id,
                 "labels": {
-                    language: {str(value): text for value, text in words.options[item.link_id].items()}
+                    language: words.options[item.link_id]
                     for language, words in version.definition.wordings.items()
                 },
             }
@@ -322,20 +322,20 @@ ANSWERS = Table(
 
 
 def _session_rows(selection: Selection) -> Rows:
-    timed = TreatmentSession.objects.annotate(at=Coalesce("started_at", "planned_at"))
-    sql, params = _compiled(
-        selection.of(timed, "at").values(
-            "episode_id", "course_id", "at", *_RECORD,
-            session_id=F("id"),
-            patient_id=F("episode__patient_id"),
-            record_number=F("episode__patient__record_number"),
-            is_synthetic=F("episode__patient__is_synthetic"),
-            time_zone=F("episode__patient__time_zone"),
-            indication=F("episode__indication"),
-            course_kind=F("course__kind"),
-        )  # fmt: skip
-    )
-    return Rows(f"({sql}) AS core ORDER BY core.patient_id, core.at, core.session_id", params)
+    timed = TreatmentSession.objects.annotate(happened_at=Coalesce("started_at", "planned_at"))
+    sessions = selection.of(timed, "happened_at").values(
+        "episode_id", "course_id", "happened_at", *_RECORD,
+        session_id=F("id"),
+        patient_id=F("episode__patient_id"),
+        record_number=F("episode__patient__record_number"),
+        is_synthetic=F("episode__patient__is_synthetic"),
+        time_zone=F("episode__patient__time_zone"),
+        indication=F("episode__indication"),
+        course_kind=F("course__kind"),
+    )  # fmt: skip
+    sql, params = _compiled(sessions)
+    order = "core.patient_id, core.happened_at, core.session_id"
+    return Rows(f"({sql}) AS core ORDER BY {order}", params)
 
 
 _SESSION = (
@@ -351,7 +351,7 @@ _SESSION = (
         "local_time",
         cells.LOCAL_TIME,
         "when it started or, failing that, was planned for, in the patient's time zone",
-        "core.at",
+        "core.happened_at",
         "core.time_zone",
     ),
     _ZONE,

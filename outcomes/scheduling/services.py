@@ -36,7 +36,7 @@ def install_library(*, now: datetime) -> int:
 
 
 def _install(data: dict[str, object], now: datetime) -> bool:
-    spec = parse_schedule(data)
+    spec = parse_schedule(data, set(Instrument.objects.values_list("code", flat=True)))
     if Schedule.objects.filter(clinic=None, code=spec.code, version=spec.version).exists():
         return False
     Schedule.objects.filter(clinic=None, code=spec.code).update(is_current=False)

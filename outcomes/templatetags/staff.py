@@ -16,7 +16,17 @@ from django.utils.safestring import SafeString
 register = template.Library()
 
 CLINIC_PAGES = frozenset(
-    "settings members member tokens messages message import export audit".split()
+    {
+        "settings",
+        "members",
+        "member",
+        "tokens",
+        "messages",
+        "message",
+        "import",
+        "export",
+        "audit",
+    }
 )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 
 from outcomes.audit.models import SYSTEM, AuditEvent
 from outcomes.audit.services import find_breaks, record
@@ -85,3 +87,14 @@ def test_swapped_events_are_found(clinic: Clinic, events: list[AuditEvent]) -> N
 def test_an_event_is_never_deleted_by_its_model(events: list[AuditEvent]) -> None:
     with pytest.raises(TypeError):
         events[0].delete()
+
+
+def test_the_command_prints_the_end_of_each_chain_and_fails_on_a_break(
+    clinic: Clinic, events: list[AuditEvent], capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("audit_check")
+    assert events[-1].hash in capsys.readouterr().out
+
+    AuditEvent.objects.filter(pk=events[2].pk).update(reason="another")
+    with pytest.raises(CommandError, match="not whole"):
+        call_command("audit_check")

@@ -18,7 +18,7 @@ from outcomes.scheduling.local_time import local_instant
 LONGEST_TOKEN = timedelta(days=366)
 
 
-class ClinicForm(forms.ModelForm[Clinic]):
+class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
     """What a clinic decides about itself."""
 
     time_zone = ZoneField(label=_("Time zone"))
@@ -53,8 +53,8 @@ class RoleForm(forms.Form):
 
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices)
 
-    def __init__(self, *args: Any, member: Membership, **kwargs: Any) -> None:
-        super().__init__(*args, initial={"role": member.role}, **kwargs)
+    def __init__(self, member: Membership, data: Any = None) -> None:
+        super().__init__(data, initial={"role": member.role})
         self.member = member
 
     def clean_role(self) -> str:

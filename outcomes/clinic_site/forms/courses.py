@@ -26,7 +26,7 @@ class CourseForm(forms.Form):
         self.fields["schedule"] = ScheduleField(clinic)
 
 
-class TreatmentChangeForm(forms.ModelForm[TreatmentChange]):
+class TreatmentChangeForm(forms.ModelForm):  # type: ignore[type-arg]
     """A change of other treatment, with its day."""
 
     happened_on = DayField(label=_("Date"))

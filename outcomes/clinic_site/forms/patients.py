@@ -41,7 +41,7 @@ def clinicians_of(clinic: Clinic) -> QuerySet[User]:
     return User.objects.filter(pk__in=members.values("user")).order_by("name")
 
 
-class ClinicianField(forms.ModelMultipleChoiceField):
+class ClinicianField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Who answers for the patient and is told of alerts."""
 
     def __init__(self, clinic: Clinic) -> None:
@@ -53,7 +53,7 @@ class ClinicianField(forms.ModelMultipleChoiceField):
         )
 
 
-class ScheduleField(forms.ModelChoiceField):
+class ScheduleField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """What the patient is asked, and when; none asks nothing."""
 
     def __init__(self, clinic: Clinic) -> None:
@@ -70,7 +70,7 @@ class ScheduleField(forms.ModelChoiceField):
         return str(obj.name)
 
 
-class DetailsForm(forms.ModelForm[Patient]):
+class DetailsForm(forms.ModelForm):  # type: ignore[type-arg]
     """The patient's own details."""
 
     birth_date = DayField(label=_("Date of birth"), required=False)

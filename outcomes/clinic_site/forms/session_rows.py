@@ -16,7 +16,7 @@ from outcomes.care.session_record import SEVERITIES
 from outcomes.clinic_site.forms.fields import DayField
 
 # The named readings of a new record: the minute is offered, the reading is the person's.
-SLOTS = (
+SLOTS: tuple[tuple[Any, dict[str, int]], ...] = (
     (_("Before"), {"minute": 0}),
     (_("About 40 minutes"), {"minute": 40}),
     (_("Discharge"), {}),
@@ -195,7 +195,7 @@ class AdverseEventRow(Row):
         return cleaned
 
 
-class RowSet(forms.BaseFormSet[Row]):
+class RowSet(forms.BaseFormSet):  # type: ignore[type-arg]
     """One list of a session record."""
 
     def rows(self) -> list[dict[str, Any]]:
@@ -229,7 +229,8 @@ def row_set(name: str, stored: Iterable[Mapping[str, Any]], data: Any) -> RowSet
     form, spare = ROW_FORMS[name]
     factory = forms.formset_factory(form, formset=RowSet, extra=spare)
     stored = list(stored)
-    rows: RowSet = factory(data, initial=initial_rows(name, stored), prefix=name)
+    rows = factory(data, initial=initial_rows(name, stored), prefix=name)
+    assert isinstance(rows, RowSet)
     for position, row in enumerate(rows.forms):
         is_slot = name == "vitals" and not stored and position < len(SLOTS)
         row.label = SLOTS[position][0] if is_slot else _("Row %d") % (position + 1)

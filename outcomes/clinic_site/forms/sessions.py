@@ -54,7 +54,7 @@ TINY, SHORT, MEDIUM = (
 )
 
 
-class SessionForm(forms.ModelForm[TreatmentSession]):
+class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
     """The single values of a session record."""
 
     planned_at = MomentField(
@@ -69,7 +69,6 @@ class SessionForm(forms.ModelForm[TreatmentSession]):
     has_fasted = YesNoField(label=_("Fasted"))
     has_escort = YesNoField(label=_("Escort present"))
     has_psychotherapy = YesNoField(label=_("With psychotherapy"))
-    dose_unit = forms.ChoiceField(label=_("Unit"), required=False)
     edit_reason = forms.CharField(label=_("Reason for the change"), max_length=200, required=False)
 
     class Meta:
@@ -104,8 +103,12 @@ class SessionForm(forms.ModelForm[TreatmentSession]):
         super().__init__(*args, **kwargs)
         unit = self.instance.dose_unit
         units = UNITS if not unit or unit in UNITS else (*UNITS, unit)
-        self.fields["dose_unit"].choices = [("", "—"), *((name, name) for name in units)]
-        self.fields["dose_unit"].widget.attrs["class"] = "input-short"
+        self.fields["dose_unit"] = forms.ChoiceField(
+            label=_("Unit"),
+            required=False,
+            choices=[("", "—"), *((name, name) for name in units)],
+            widget=forms.Select(attrs=SHORT),
+        )
         self.was_planned = self.instance.status == SessionStatus.PLANNED
         self.needs_reason = self.instance.entered_at is not None and not self.was_planned
         self.fields["edit_reason"].required = self.needs_reason
@@ -114,7 +117,7 @@ class SessionForm(forms.ModelForm[TreatmentSession]):
 
     def clean(self) -> dict[str, Any]:
         """Take the start for the plan when nothing was planned."""
-        cleaned = super().clean()
+        cleaned = super().clean() or {}
         if not cleaned.get("planned_at") and not {"planned_at", "started_at"} & set(self.errors):
             cleaned["planned_at"] = cleaned.get("started_at")
             if cleaned["planned_at"] is None:
@@ -185,7 +188,7 @@ class SessionEntry:
         return None
 
     def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield (the id of a field, label and sentence) for every error, in the order of the page."""
+        """Yield (id of the field, label and sentence) for every error, in the page's order."""
         for form in (self.form, *(form for rows in self.rows.values() for form in rows.forms)):
             for error in form.non_field_errors():
                 yield "", str(error)

@@ -25,13 +25,14 @@ def audit(request: StaffRequest) -> HttpResponse:
     form = AuditFilter(request.GET)
     events = form.narrow(AuditEvent.objects.filter(clinic_id=request.clinic.pk))
     found = list(events.order_by("-number")[: PAGE + 1])
+    chosen = form.cleaned_data.get("patient")
     patients = Patient.objects.visible_to(request.user).filter(clinic=request.clinic)
     names = patients.in_bulk({event.patient_id for event in found if event.patient_id})
     context = {
         "form": form,
         "rows": [(event, names.get(event.patient_id)) for event in found[:PAGE]],
         "next": found[PAGE - 1].number if len(found) > PAGE else None,
-        "patient": patients.filter(pk=form.cleaned_data.get("patient")).first(),
+        "patient": patients.filter(pk=chosen).first() if chosen else None,
         "breaks": None,
     }
     if request.method == "POST":

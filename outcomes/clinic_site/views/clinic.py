@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.utils.translation import gettext as _
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from outcomes.clinic_site.forms.clinic import ClinicForm
@@ -14,15 +14,14 @@ from outcomes.clinic_site.forms.fields import refusals_on
 from outcomes.clinic_site.views.page import StaffRequest, on_clinic_clock
 from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Audience, Permission, declare
-from outcomes.clinics.models import Clinic, Membership
+from outcomes.clinics.models import Clinic, Membership, User
 
 
 @declare(Audience.SIGNED_IN)
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Go to the user's only clinic, or offer a choice."""
-    members = Membership.objects.active().filter(user_id=request.user.pk)
-    members = members.select_related("clinic").order_by("clinic__name")
+    members = _memberships(request)
     if len(members) == 1:
         return redirect("clinic_site:caseload", members[0].clinic.slug)
     return render(request, "clinic_site/home.html", {"memberships": members})
@@ -32,9 +31,13 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 def my_account(request: HttpRequest) -> HttpResponse:
     """Show who is signed in, their roles, and where password and second factor are changed."""
-    members = Membership.objects.active().filter(user_id=request.user.pk)
-    context = {"memberships": members.select_related("clinic").order_by("clinic__name")}
-    return render(request, "clinic_site/my_account.html", context)
+    return render(request, "clinic_site/my_account.html", {"memberships": _memberships(request)})
+
+
+def _memberships(request: HttpRequest) -> list[Membership]:
+    assert isinstance(request.user, User)
+    rows = Membership.objects.active().filter(user=request.user)
+    return list(rows.select_related("clinic").order_by("clinic__name"))
 
 
 @declare(Audience.CLINIC, Permission.MANAGE_CLINIC)

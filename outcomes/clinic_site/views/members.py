@@ -49,7 +49,7 @@ def members(request: StaffRequest) -> HttpResponse:
 def member(request: StaffRequest, member_id: UUID) -> HttpResponse:
     """Change a member's role."""
     found = _member(request, member_id)
-    form = RoleForm(request.POST or None, member=found)
+    form = RoleForm(found, request.POST or None)
     if request.method == "POST" and form.is_valid():
         clinics.add_member(
             clinic=request.clinic,
@@ -70,8 +70,7 @@ def member(request: StaffRequest, member_id: UUID) -> HttpResponse:
 def member_end(request: StaffRequest, member_id: UUID) -> HttpResponse:
     """End a member's role."""
     found = _member(request, member_id)
-    form = RoleForm(member=found, data={"role": found.role})
-    form.is_valid()
+    form = RoleForm(found, {"role": found.role})
     with refusals_on(form):
         refuse_last_admin(found)
         clinics.end_membership(membership=found, by=request.user.actor, now=timezone.now())

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from config.security import StaffRequest as ClinicRequest
+from config.requests import StaffRequest as ClinicRequest
 from outcomes.clinics.models import ClinicRow, User
 
 P = ParamSpec("P")

@@ -48,11 +48,11 @@ def caseload(request: StaffRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @on_clinic_clock
 def patients(request: StaffRequest) -> HttpResponse:
-    """Find a patient, with an open episode or without; names are posted, never put in an address."""
+    """Find a patient, with an open episode or without; names never stand in an address."""
     form = FindForm(request.POST or {})
     rows = Patient.objects.visible_to(request.user).filter(clinic=request.clinic)
-    rows = form.matches(rows).order_by("family_name", "given_name", "pk")
-    found = list(rows.prefetch_related("episodes")[: MOST_FOUND + 1])
+    in_order = form.matches(rows).order_by("family_name", "given_name", "pk")
+    found = list(in_order.prefetch_related("episodes")[: MOST_FOUND + 1])
     context = {"form": form, "found": found[:MOST_FOUND], "has_more": len(found) > MOST_FOUND}
     return render(request, "clinic_site/patients.html", context)
 
@@ -132,7 +132,8 @@ def contact(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     """Show and change how the patient is reached, and what they agreed to."""
     person, now = find(request, Patient.objects.all(), patient_id), timezone.now()
     forms = [ContactForm(person, channel, request.POST or None) for channel in Channel]
-    if request.method == "POST" and all([form.is_valid() for form in forms]):
+    are_valid = [form.is_valid() for form in forms]
+    if all(are_valid):
         with transaction.atomic():
             for form in forms:
                 form.save(request.user.actor, now)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -113,7 +114,7 @@ def severity(person: Person, sessions: Sequence[datetime], at: datetime) -> floa
 
 def _relief(person: Person, held: Sequence[datetime], at: datetime) -> float:
     level = 0.0
-    for session, following in zip(held, [*held[1:], at], strict=True):
+    for session, following in pairwise([*held, at]):
         ceiling = _ceiling(person, session - held[0])
         risen = min(1.0, (following - session) / ONSET)
         level += person.gain * (ceiling - level) * risen
