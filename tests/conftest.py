@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM
@@ -52,6 +53,13 @@ def _folder(name: str, variable: str) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Install the library once, before the first test."""
+    with django_db_blocker.unblock():
+        workflows.install_library(now=NOW)
+
+
 @pytest.fixture(autouse=True)
 def _library(request: pytest.FixtureRequest) -> None:
     if {"db", "transactional_db"} & set(request.fixturenames):
@@ -61,6 +69,7 @@ def _library(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def library(db: None) -> None:
     """The shipped instruments and schedules, as `manage.py install_library` stores them."""
+    # A test with real transactions empties every table behind itself.
     if not InstrumentVersion.objects.exists():
         workflows.install_library(now=NOW)
 

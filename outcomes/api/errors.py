@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, RequestDataTooBig
 from django.core.exceptions import ValidationError as DomainError
 from django.db import IntegrityError
 from django.http import Http404
@@ -73,6 +73,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response:
 def translate(error: Exception) -> Exception:
     """Return the API's own exception for one raised by Django or by the product's rooms."""
     match error:
+        case RequestDataTooBig():
+            return TooLarge()
         case Http404():
             return NotFound(_("There is no such record."))
         case ImplausibleValues():

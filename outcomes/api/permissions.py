@@ -68,7 +68,7 @@ def undeclared_actions() -> Iterator[str]:
         if policy is None or policy.audience is not Audience.TOKEN:
             continue
         actions = getattr(pattern.callback, "actions", None) or {"": "dispatch"}
-        for action in actions.values():
+        for action in dict.fromkeys(actions.values()):
             if needs_of(view, action) is None:
                 yield f"{view.__name__}.{action}"
 

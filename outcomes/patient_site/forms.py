@@ -16,16 +16,16 @@ WRONG_DATE = _("Enter the date of birth as three numbers, for example 27 3 1985.
 class BirthDateForm(forms.Form):
     """Day, month and year; only a date that exists is ever compared and counted."""
 
-    day = forms.IntegerField(min_value=1, max_value=31)
-    month = forms.IntegerField(min_value=1, max_value=12)
-    year = forms.IntegerField(min_value=1900, max_value=2200)
+    day = forms.IntegerField()
+    month = forms.IntegerField()
+    year = forms.IntegerField(min_value=1900)
 
     def clean(self) -> dict[str, Any]:
         """Put the date together; where that fails, one message stands for all three fields."""
         cleaned = super().clean() or {}
         try:
             cleaned["birth_date"] = date(*(int(cleaned[name]) for name in ("year", "month", "day")))
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, OverflowError):
             self.add_error(None, forms.ValidationError(WRONG_DATE))
         return cleaned
 

@@ -12,6 +12,9 @@ from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from outcomes.alerts.models import AlertOutcome
 
 register = template.Library()
 
@@ -87,3 +90,26 @@ def _time_zones() -> tuple[str, ...]:
     return tuple(
         sorted(name for name in available_timezones() if "/" in name and "Etc" not in name)
     )
+
+
+ALERT_EVENTS = {
+    "raised": _("Raised"),
+    "opened": _("Opened"),
+    "paged": _("Mail queued"),
+    "escalated": _("Escalated: more people are told"),
+    "acknowledged": _("Acknowledged"),
+    "followed_up": _("Followed up"),
+    "answer_changed": _("The patient changed the answer"),
+}
+
+
+@register.filter
+def alert_event(kind: str) -> str:
+    """Return what happened to an alert, in words."""
+    return str(ALERT_EVENTS.get(kind, kind))
+
+
+@register.filter
+def alert_outcome(code: str) -> str:
+    """Return the label of an alert's outcome."""
+    return str(AlertOutcome(code).label) if code in AlertOutcome.values else code

@@ -115,7 +115,9 @@ def submit(assignment: Assignment, now: datetime, ninth: int = 0) -> workflows.S
 def open_link(enrolment: Enrolment, now: datetime) -> Link:
     """Hand the patient a link to everything they may answer now."""
     workflows.hand_over_link(
-        patient=enrolment.patient, by=enrolment.patient.clinic.memberships.first().user.actor, now=now
+        patient=enrolment.patient,
+        by=enrolment.patient.clinic.memberships.first().user.actor,
+        now=now,
     )
     return Link.objects.get(invitation__patient=enrolment.patient)
 

@@ -7,12 +7,10 @@ from uuid import uuid4
 import pytest
 
 from outcomes.care.models import TreatmentSession
-from outcomes.scheduling.models import Schedule
+from outcomes.scheduling.models import Schedule, ScheduleRule
 from tests.api.conftest import enrolment_document, planned_session, submit
 
-READABLE = (
-    "patients", "courses", "sessions", "assignments", "responses", "scores", "alerts"
-)
+READABLE = ("patients", "courses", "sessions", "assignments", "responses", "scores", "alerts")
 
 
 @pytest.fixture
@@ -94,8 +92,12 @@ def test_a_foreign_clinician_is_like_one_who_does_not_exist(machine, clinician, 
 def test_a_foreign_schedule_is_like_one_that_does_not_exist(
     machine, clinician, clinic, other_clinic, now
 ):
+    rule = ScheduleRule.objects.filter(schedule__code="phq9-gad7-only").first()
     for owner, code in ((other_clinic, "theirs"), (clinic, "ours")):
-        Schedule.objects.create(clinic=owner, code=code, version=1, name=code, created_at=now)
+        schedule = Schedule.objects.create(
+            clinic=owner, code=code, version=1, name=code, created_at=now
+        )
+        schedule.rules.create(code=rule.code, position=0, content=rule.content)
     codes = {row["code"] for row in machine.get("schedules/").json()["results"]}
     assert "ours" in codes
     assert "theirs" not in codes

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from outcomes.api.serializers.fields import Choice, DateText, Filters, Instant, Number, Strict
@@ -131,7 +129,13 @@ class SessionSerializer(SessionRecord):
     """A session, with who entered and edited it."""
 
     patient = serializers.UUIDField(source="episode.patient_id", read_only=True)
-    dose_per_kg = serializers.SerializerMethodField()
+    dose_per_kg = serializers.DecimalField(
+        max_digits=12,
+        decimal_places=2,
+        allow_null=True,
+        read_only=True,
+        help_text=_("The recorded dose by the recorded weight: a fact, not a suggestion."),
+    )
     updated_at = serializers.DateTimeField(read_only=True)
 
     class Meta(SessionRecord.Meta):
@@ -150,18 +154,6 @@ class SessionSerializer(SessionRecord):
             "updated_at",
         )
         read_only_fields = fields
-
-    @extend_schema_field(
-        serializers.DecimalField(
-            max_digits=12,
-            decimal_places=2,
-            allow_null=True,
-            help_text=_("The recorded dose by the recorded weight: a fact, not a suggestion."),
-        )
-    )
-    def get_dose_per_kg(self, session: TreatmentSession) -> Decimal | None:
-        """Return the recorded dose divided by the recorded weight."""
-        return session.dose_per_kg
 
 
 class SessionFilters(Filters):

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from outcomes import workflows
 from outcomes.api.authentication import SittingAuthentication
-from outcomes.api.parsing import BoundedJSONParser
+from outcomes.api.parsing import StrictJSONParser
 from outcomes.api.schema import DocumentedSchema
 from outcomes.api.serializers.answering import (
     AutosaveSerializer,
@@ -40,7 +40,7 @@ class AnsweringView(APIView):
 
     access_policy = Policy(Audience.PATIENT_LINK)
     authentication_classes = [SittingAuthentication]
-    parser_classes = [BoundedJSONParser]
+    parser_classes = [StrictJSONParser]
     # A cache that is down must not cost an answer; whoever gets here holds a signed ticket.
     throttle_classes = []
     http_method_names = METHODS

@@ -18,7 +18,7 @@ from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
-from outcomes.api.parsing import BoundedJSONParser
+from outcomes.api.parsing import StrictJSONParser
 from outcomes.api.permissions import Needs
 from outcomes.api.schema import DocumentedSchema
 from outcomes.api.serializers.fields import Filters
@@ -58,7 +58,7 @@ class TokenViewSet(GenericViewSet[Any]):
     scopes: ClassVar[Mapping[str, Needs]] = {}
     filters: ClassVar[type[Filters]] = Filters
     filter_backends = [DeclaredFilters]
-    parser_classes = [BoundedJSONParser]
+    parser_classes = [StrictJSONParser]
     http_method_names = METHODS
     lookup_value_converter = "uuid"
     schema = DocumentedSchema()

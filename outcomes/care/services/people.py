@@ -187,7 +187,8 @@ def start_course(
         schedule_id=schedule_id,
         started_at=started_at,
     )
-    course.full_clean()
+    # A course without a schedule asks nothing; that is a choice, not an omission.
+    course.full_clean(exclude=[] if schedule_id else ["schedule"])
     course.save(force_insert=True)
     data = {"kind": str(kind), "schedule": str(schedule_id)}
     _record(episode.patient, by, now, "course.started", "Course", course.pk, data)

@@ -187,8 +187,13 @@ class SessionEntry:
             add_refusal(self.form, error)
         return None
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Yield (id of the field, label and sentence) for every error, in the page's order."""
+    @property
+    def problem_list(self) -> list[tuple[str, str]]:
+        """Return every error, for the top of the page."""
+        return list(self._problems())
+
+    def _problems(self) -> Iterator[tuple[str, str]]:
+        # (the id of the field, label and sentence), in the page's order
         for form in (self.form, *(form for rows in self.rows.values() for form in rows.forms)):
             for error in form.non_field_errors():
                 yield "", str(error)

@@ -39,8 +39,9 @@ def caseload(request: StaffRequest) -> HttpResponse:
     """Show the open episodes: a clinician's own unless all are asked for."""
     default = "mine" if request.membership.role == Role.CLINICIAN else "all"
     only_mine = request.GET.get("who", default) == "mine"
-    picture = caseloads.build(request.clinic, request.user, now=timezone.now(), only_mine=only_mine)
-    context = {"caseload": picture, "only_mine": only_mine}
+    now = timezone.now()
+    picture = caseloads.build(request.clinic, request.user, now=now, only_mine=only_mine)
+    context = {"caseload": picture, "only_mine": only_mine, "now": now}
     return render(request, "clinic_site/caseload.html", context)
 
 
@@ -140,7 +141,12 @@ def contact(request: StaffRequest, patient_id: UUID) -> HttpResponse:
         messages.success(request, _("Contact and consent were saved."))
         return redirect("clinic_site:patient", request.clinic.slug, person.pk)
     workflows.view_patient(patient=person, page="contact", by=request.user.actor, now=now)
-    context = {"patient": person, "forms": forms, "wording": care.CONSENT_WORDING}
+    context = {
+        "patient": person,
+        "forms": forms,
+        "has_errors": request.method == "POST",
+        "wording": care.CONSENT_WORDING,
+    }
     return render(request, "clinic_site/contact.html", context)
 
 

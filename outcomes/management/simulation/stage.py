@@ -106,22 +106,31 @@ class Stage:
 
     def sweep(self, patient: Patient, now: datetime) -> Invitation | None:
         """Do for one patient what the workers do every minute; return a new invitation."""
-        scheduling.expire_closed(now=now)
-        for course in Course.objects.filter(episode__patient=patient, needs_plan=True):
+        due = self._moments(patient)
+        if _is_past(due["closes"], now):
+            scheduling.expire_closed(now=now)
+        courses = list(Course.objects.filter(episode__patient=patient, needs_plan=True))
+        for course in courses:
             scheduling.replan(course=course, now=now)
-        invitation = workflows.invite_patient(patient=patient, now=now)
-        self.deliver(Lane.BULK, now)
+        invitation = None
+        if courses or _is_past(due["opens"], now):
+            invitation = workflows.invite_patient(patient=patient, now=now)
+        if invitation is not None or _is_past(due["sends"], now):
+            self.deliver(Lane.BULK, now)
         return invitation
 
     def next_moment(self, patient: Patient) -> datetime | None:
         """Return when the workers will next have something to do for a patient."""
-        moments = Assignment.objects.filter(patient=patient).aggregate(
+        moments = self._moments(patient).values()
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def _moments(self, patient: Patient) -> dict[str, datetime | None]:
+        assignments = Assignment.objects.filter(patient=patient).aggregate(
             opens=Min("opens_at", filter=Q(state=AssignmentState.PLANNED)),
             closes=Min("closes_at", filter=Q(state__in=UNDER_WAY)),
         )
         waiting = Message.objects.filter(patient=patient).unsent()
-        moments |= waiting.aggregate(sends=Min("not_before"))
-        return min((moment for moment in moments.values() if moment), default=None)
+        return assignments | waiting.aggregate(sends=Min("not_before"))
 
     def watch(self, alert: Alert, clinician: User, rng: Random, now: datetime) -> None:
         """Page about an alert until, after a while, the clinician takes it."""
@@ -162,3 +171,7 @@ class Stage:
     def _follow_up(self, alert: Alert, user: User, now: datetime) -> None:
         outcome, note, _ = OUTCOMES[0]
         alerts.resolve(alert=alert, user=user, outcome=outcome, note=note, now=now)
+
+
+def _is_past(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment <= now

@@ -311,7 +311,6 @@ class Story:
         )
         for alert in (alert for submission in submissions for alert in submission.alerts):
             self._page(alert, now)
-        self.look(now)
 
     def _fill_in(self, assignment: Assignment, now: datetime) -> dict[str, int | None]:
         definition = self.definitions[assignment.instrument.code].definition
