@@ -50,8 +50,8 @@ class SittingAuthentication(SessionAuthentication):
     """Know a patient's browser by the ticket it got for an opened link; needs the CSRF token."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Link]:
-        """Return nobody as user and the link as credential."""
-        link = sitting.read_ticket(request.COOKIES.get(sitting.COOKIE, ""), timezone.now())
+        """Return nobody as user and, as credential, the link; the view asks if it still opens."""
+        link = sitting.find_ticket(request.COOKIES.get(sitting.COOKIE, ""), timezone.now())
         if link is None:
             raise AuthenticationFailed(_("Open the link in your message again."))
         self.enforce_csrf(request)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
-from django.db.models import DateTimeField, Field
+from django.db.models import DateTimeField, DecimalField, Field
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
@@ -50,8 +51,14 @@ def in_words(field: Field[Any, Any], value: Any) -> str:
     if value in (None, "", "None", []):
         return _("empty")
     if isinstance(value, list):
-        return "; ".join(", ".join(f"{name} {cell}" for name, cell in row.items()) for row in value)
+        return "; ".join(_row_in_words(row) for row in value)
     if isinstance(field, DateTimeField):
         return moment(parse_datetime(str(value)))
+    if isinstance(field, DecimalField):
+        return f"{Decimal(str(value)).normalize():f}"
     labels = dict(field.flatchoices)
     return str(labels.get(value, value))
+
+
+def _row_in_words(row: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {cell}" for name, cell in row.items())

@@ -26,7 +26,7 @@ from outcomes.review.trajectory import Trajectory
 from outcomes.scheduling.models import Assignment, AssignmentQuerySet, AssignmentState
 
 # A list on the page shows this many at most, and says so; each has a page with all of them.
-SHOWN = 10
+SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)

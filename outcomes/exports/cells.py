@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -21,7 +20,7 @@ from zoneinfo import ZoneInfo
 # A spreadsheet may run a cell that begins so. The apostrophe itself is here to be undone exactly.
 FORMULA_STARTS = "\t\r'+-=@"
 
-_MICROSECOND = timedelta(microseconds=1)
+_MICROSECOND, _DAY, _ZERO = timedelta(microseconds=1), timedelta(days=1), timedelta()
 _NEEDS_QUOTES = re.compile('[",\r\n]')
 
 
@@ -76,13 +75,22 @@ def _local(stored: Stored, zone: str) -> str:
     return _instant(stored).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _elapsed(seconds_per_unit: int) -> Callable[[Stored, Stored], str]:
+def _elapsed(unit: int) -> Callable[[Stored, Stored], str]:
+    """Return the time between in units of so many seconds, to 2 decimals, as PostgreSQL counts."""
+
     def text(later: Stored, earlier: Stored) -> str:
-        seconds = Decimal((_instant(later) - _instant(earlier)) // _MICROSECOND) / 1_000_000
-        # Adding 0 turns -0.00 into 0.00.
-        return str((seconds / seconds_per_unit).quantize(Decimal("0.01"), ROUND_HALF_UP) + 0)
+        span = _instant(later) - _instant(earlier)
+        days, rest = divmod(abs(span), _DAY)
+        seconds = rest / _MICROSECOND / 1e6 + days * 86400.0
+        hundredths = round(seconds / (unit / 100))
+        return _number((hundredths if span >= _ZERO else -hundredths) / 100)
 
     return text
+
+
+def _elapsed_sql(unit: int) -> str:
+    # Adding 0 turns -0 into 0.
+    return f"round(date_part('epoch', {{0}} - {{1}}) / {unit // 100}) / 100 + 0"
 
 
 def _number(stored: float | int | str) -> str:
@@ -142,8 +150,8 @@ FLAG = Kind("true or false", "({0})::text", _flag)
 DATE = Kind("date", "{0}", str)
 UTC_TIME = Kind("UTC time", "date_trunc('second', {0} AT TIME ZONE 'UTC')", _utc)
 LOCAL_TIME = Kind("local time", "date_trunc('second', {0} AT TIME ZONE {1})", _local)
-HOURS = Kind("number", "round(extract(epoch FROM {0} - {1}) / 3600, 2)", _elapsed(3600))
-DAYS = Kind("number", "round(extract(epoch FROM {0} - {1}) / 86400, 2)", _elapsed(86400))
+HOURS = Kind("number", _elapsed_sql(3600), _elapsed(3600))
+DAYS = Kind("number", _elapsed_sql(86400), _elapsed(86400))
 ROWS = Kind("JSON rows", "nullif({0}::text, '[]')", _rows)
 ANSWER = Kind("integer", "{0} ->> {1}", _member)
 ANSWERED_AT = Kind("UTC time", "replace(left({0} ->> {1}, 19), 'T', ' ')", _answered_at)

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import F, Min, QuerySet, Window
 from django.db.models.functions import Coalesce, Lead
@@ -122,8 +123,45 @@ def _utc(name: str, meaning: str) -> Column:
 # -- Scores --------------------------------------------------------------------------------------
 
 
+# Join each score to the last session held before it (`held`) and the episode's first (`firsts`).
+# PostgreSQL looks the last one up in the episode's sorted array of starts, instead of comparing
+# each score with each session.
+_SPANS = {
+    "postgresql": """
+        LEFT JOIN ({0}) AS spans ON spans.episode_id = core.episode_id
+        CROSS JOIN LATERAL (SELECT width_bucket(core.at, spans.starts) AS n) AS last
+        CROSS JOIN LATERAL (SELECT spans.ids[last.n] AS id, spans.numbers[last.n] AS number,
+            spans.starts[last.n] AS started_at) AS held
+        CROSS JOIN LATERAL (SELECT spans.starts[1] AS first_at) AS firsts""",
+    "sqlite": """
+        LEFT JOIN ({0}) AS held ON held.episode_id = core.episode_id
+            AND held.started_at <= core.at AND (held.next_at IS NULL OR core.at < held.next_at)
+        LEFT JOIN ({1}) AS firsts ON firsts.episode_id = core.episode_id""",
+}
+
+
+def _spans(clinic_id: UUID) -> list[QuerySet[Any, Any]]:
+    held = (
+        TreatmentSession.objects.held()
+        .filter(clinic_id=clinic_id, started_at__isnull=False)
+        .order_by()
+    )
+    order = ("started_at", "number", "id")
+    if connection.vendor == "postgresql":
+        arrays = {"starts": "started_at", "numbers": "number", "ids": "id"}
+        return [
+            held.values("episode_id").annotate(
+                **{name: ArrayAgg(of, order_by=order) for name, of in arrays.items()}
+            )
+        ]
+    next_at = Window(Lead("started_at"), partition_by=[F("episode_id")], order_by=order)
+    return [
+        held.values("id", "episode_id", "number", "started_at").annotate(next_at=next_at),
+        held.values("episode_id").annotate(first_at=Min("started_at")),
+    ]
+
+
 def _score_rows(selection: Selection) -> Rows:
-    """Join each score to the last session held before it; a later session ends that span."""
     scores = selection.of(Score.objects.current(), "at").values(
         "id", "patient_id", "episode_id", "response_id", "scale", "value", "band", "is_prorated",
         "missing_reason", "scoring_version", "at",
@@ -143,28 +181,12 @@ def _score_rows(selection: Selection) -> Rows:
         due_at=F("response__assignment__due_at"),
         closes_at=F("response__assignment__closes_at"),
     )  # fmt: skip
-    held = (
-        TreatmentSession.objects.held()
-        .filter(clinic_id=selection.clinic_id, started_at__isnull=False)
-        .order_by()
-    )
-    spans = held.values("id", "episode_id", "number", "started_at").annotate(
-        next_at=Window(
-            Lead("started_at"),
-            partition_by=[F("episode_id")],
-            order_by=[F("started_at"), F("number"), F("id")],
-        )
-    )
-    firsts = held.values("episode_id").annotate(first_at=Min("started_at"))
-    parts = [_compiled(rows) for rows in (scores, spans, firsts)]
+    parts = [_compiled(rows) for rows in (scores, *_spans(selection.clinic_id))]
+    core, *spans = [sql for sql, _ in parts]
     return Rows(
-        f"({parts[0][0]}) AS core"
-        f" LEFT JOIN ({parts[1][0]}) AS held ON held.episode_id = core.episode_id"
-        " AND held.started_at <= core.at"
-        " AND (held.next_at IS NULL OR core.at < held.next_at)"
-        f" LEFT JOIN ({parts[2][0]}) AS firsts ON firsts.episode_id = core.episode_id"
+        f"({core}) AS core {_SPANS[connection.vendor].format(*spans)}"
         " ORDER BY core.patient_id, core.at, core.id",
-        parts[0][1] + parts[1][1] + parts[2][1],
+        tuple(param for _, params in parts for param in params),
     )
 
 

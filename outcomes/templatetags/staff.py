@@ -57,7 +57,7 @@ def _time_element(at: datetime | None, pattern: str) -> SafeString | str:
     if at is None:
         return ""
     return format_html(
-        '<time datetime="{}" class="nowrap">{}</time>',
+        '<time datetime="{}">{}</time>',
         at.isoformat(timespec="seconds"),
         format_date(timezone.localtime(at), pattern),
     )

@@ -14,7 +14,7 @@ from django.urls import reverse
 from outcomes import workflows
 from outcomes.alerts.models import Alert
 from outcomes.audit.models import Actor
-from outcomes.care.models import Channel, Course, EpisodeOfCare, Patient, TreatmentSession
+from outcomes.care.models import Course, EpisodeOfCare, Patient, TreatmentSession
 from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Scope
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User
@@ -94,8 +94,20 @@ KEY_OF = {
 
 
 def make_world(enrolment: Enrolment, user: User, member: Membership) -> World:
-    """Let a session be held, PHQ-9 be asked and answered with item 9 at 1."""
+    """Let PHQ-9 be asked and answered with item 9 at 1, and a session be recorded late."""
     course, clinic = enrolment.course, enrolment.patient.clinic
+    workflows.invite_patient(patient=enrolment.patient, now=NOW)
+    assignment = Assignment.objects.filter(patient=enrolment.patient, instrument__code="PHQ-9")
+    answers = {str(number): 1 for number in range(1, 11)}
+    made = workflows.submit_response(
+        assignment_id=assignment.under_way().get().pk,
+        answers=answers,
+        submission_id=f"test-{clinic.slug}",
+        language="en",
+        mode=Mode.LINK,
+        by=PATIENT,
+        now=NOW,
+    )
     session = workflows.record_session(
         course=course,
         record={
@@ -110,18 +122,6 @@ def make_world(enrolment: Enrolment, user: User, member: Membership) -> World:
             "vitals": [{"minute": 0, "systolic": 120, "diastolic": 80}],
         },
         by=user.actor,
-        now=NOW - timedelta(hours=23),
-    )
-    workflows.invite_patient(patient=enrolment.patient, now=NOW)
-    assignment = Assignment.objects.filter(patient=enrolment.patient, instrument__code="PHQ-9")
-    answers = {str(number): 1 for number in range(1, 11)}
-    made = workflows.submit_response(
-        assignment_id=assignment.under_way().get().pk,
-        answers=answers,
-        submission_id=f"test-{clinic.slug}",
-        language="en",
-        mode=Mode.LINK,
-        by=PATIENT,
         now=NOW,
     )
     token, _secret = clinics.create_token(
@@ -151,9 +151,6 @@ def make_world(enrolment: Enrolment, user: User, member: Membership) -> World:
 def world(enrolment: Enrolment, clinician: User, admin: User, care_team: User) -> World:
     """The clinic of the test."""
     member = Membership.objects.get(user=clinician)
-    earlier = NOW - timedelta(days=6)
-    # The baseline was opened before the first session.
-    Assignment.objects.filter(patient=enrolment.patient).planned().update(opens_at=earlier)
     return make_world(enrolment, clinician, member)
 
 
@@ -179,6 +176,3 @@ def as_admin(admin: User) -> Client:
 def as_care_team(care_team: User) -> Client:
     """The browser of somebody who may only read."""
     return signed_in(care_team)
-
-
-EMAIL = Channel.EMAIL

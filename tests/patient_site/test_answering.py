@@ -221,9 +221,7 @@ def test_a_ticket_opens_no_other_patients_questions(inside, other_enrolment):
     assert not QuestionnaireResponse.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "path", ["/answer/", "/answer/1/", "/answer/review/", "/answer/thanks/"]
-)
+@pytest.mark.parametrize("path", ["/answer/", "/answer/1/", "/answer/review/", "/answer/thanks/"])
 def test_without_a_ticket_every_page_is_closed(db, path):
     reply = Client().get(path)
     assert reply.status_code == 403
@@ -265,8 +263,11 @@ def test_every_request_asks_again_whether_the_link_is_live(inside, link, what):
     assert not QuestionnaireResponse.objects.exists()
 
 
-def test_a_questionnaire_that_closed_meanwhile_is_no_longer_asked(inside):
-    Assignment.objects.filter(instrument__code="PHQ-9").update(closes_at=NOW)
+def test_a_questionnaire_that_closed_meanwhile_is_no_longer_asked(inside, clock):
+    soon = NOW + timedelta(hours=1)
+    asked = Assignment.objects.filter(instrument__code="PHQ-9", state=AssignmentState.OPEN)
+    asked.update(due_at=soon, closes_at=soon)
+    clock.move_to(soon)
     page = text_of(inside.client.get("/answer/1/"))
     assert "Feeling nervous" in page
     assert "Question 1 of 8" in page

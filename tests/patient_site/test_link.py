@@ -182,9 +182,7 @@ def test_a_cache_that_is_down_refuses_nobody(phone, monkeypatch, caplog):
         (1, "", "127.0.0.1"),
     ],
 )
-def test_only_trusted_proxies_say_where_a_request_came_from(
-    rf, settings, trusted, forwarded, seen
-):
+def test_only_trusted_proxies_say_where_a_request_came_from(rf, settings, trusted, forwarded, seen):
     settings.TRUSTED_PROXIES = trusted
     request = rf.get("/", headers={"X-Forwarded-For": forwarded})
     assert throttle.client_address(request) == seen

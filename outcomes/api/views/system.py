@@ -8,7 +8,6 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
-from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,27 +33,12 @@ class SchemaView(APIView):
         return Response(document())
 
 
-class AlwaysJSON(BaseContentNegotiation):
-    """Answer JSON, whatever was asked for."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        """Return the only parser."""
-        return parsers[0]
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> Any:
-        """Return the only renderer."""
-        return renderers[0], renderers[0].media_type
-
-
 class UnknownAddress(APIView):
     """Everything under /api/ that is no address of the API."""
 
     access_policy = Policy(Audience.PUBLIC)
     authentication_classes = []
     throttle_classes = []
-    content_negotiation_class = AlwaysJSON
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> NoReturn:

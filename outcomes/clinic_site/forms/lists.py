@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.audit.models import AuditEvent
@@ -26,8 +26,13 @@ class MessageFilter(forms.Form):
         self.is_valid()
         given = self.cleaned_data
         wanted = {name: given[name] for name in ("kind", "state") if given.get(name)}
+        # The last row of the page before; of messages made in one moment the key decides.
+        last = rows.filter(pk=given["before"]).first() if given.get("before") else None
         rows = rows.filter(**wanted)
-        return rows.filter(pk__lt=given["before"]) if given.get("before") else rows
+        if last is None:
+            return rows
+        same = Q(created_at=last.created_at, pk__lt=last.pk)
+        return rows.filter(Q(created_at__lt=last.created_at) | same)
 
 
 class AuditFilter(forms.Form):

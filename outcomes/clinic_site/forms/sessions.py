@@ -69,7 +69,12 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
     has_fasted = YesNoField(label=_("Fasted"))
     has_escort = YesNoField(label=_("Escort present"))
     has_psychotherapy = YesNoField(label=_("With psychotherapy"))
-    edit_reason = forms.CharField(label=_("Reason for the change"), max_length=200, required=False)
+    edit_reason = forms.CharField(
+        label=_("Reason for the change"),
+        max_length=200,
+        required=False,
+        help_text=_("Kept with what stood there before."),
+    )
 
     class Meta:
         model = TreatmentSession
@@ -109,6 +114,7 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
             choices=[("", "—"), *((name, name) for name in units)],
             widget=forms.Select(attrs=SHORT),
         )
+        self.fields["status_reason"].label = _("Why stopped or not held")
         self.was_planned = self.instance.status == SessionStatus.PLANNED
         self.needs_reason = self.instance.entered_at is not None and not self.was_planned
         self.fields["edit_reason"].required = self.needs_reason

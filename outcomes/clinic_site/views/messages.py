@@ -26,7 +26,7 @@ def messages(request: StaffRequest) -> HttpResponse:
     """List the clinic's messages, newest first."""
     form = MessageFilter(request.GET)
     rows = form.narrow(MESSAGES.visible_to(request.user).filter(clinic=request.clinic))
-    found = list(rows.order_by("-pk")[: PAGE + 1])
+    found = list(rows.order_by("-created_at", "-pk")[: PAGE + 1])
     context = {
         "form": form,
         "rows": found[:PAGE],

@@ -129,7 +129,7 @@ def _part(number: int, size: int, kind: Kind, ends_at: datetime, rng: Random) ->
         session_days=_session_days(rng),
         first_session_on=enrolled_at.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=6),
         session_time=rng.choice(SESSION_TIMES),
-        asks_daily_mood=number % 6 == 4,
+        asks_daily_mood=number % 12 == 4,
         **_treatment(rng),
     )
 
@@ -140,7 +140,7 @@ def _enrolled_at(number: int, size: int, ends_at: datetime, rng: Random) -> date
         return ends_at - NEWCOMERS[from_the_end]
     earlier = size - len(NEWCOMERS)
     # A clinic that grows: more of the patients are recent.
-    days_ago = 12 + (DEMO_DAYS - 12) * (1 - (number - 1) / max(earlier - 1, 1)) ** 1.5
+    days_ago = 12 + (DEMO_DAYS - 12) * (1 - (number - 1) / max(earlier - 1, 1)) ** 2
     day = (ends_at - timedelta(days=days_ago)).astimezone(ZoneInfo(ZONE)).date()
     at = time(rng.randrange(9, 16), rng.randrange(60))
     return local_instant(day - timedelta(days=max(0, day.weekday() - 4)), at, ZONE)

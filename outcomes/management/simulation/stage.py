@@ -26,6 +26,8 @@ from outcomes.management.simulation.roster import ZONE
 from outcomes.scheduling import services as scheduling
 from outcomes.scheduling.models import UNDER_WAY, Assignment, AssignmentState
 
+Moments = dict[str, datetime | None]
+
 # Known to everybody: given to accounts of synthetic clinics, and never in production.
 DEMO_PASSWORD = "harbour-demo-clinic"  # noqa: S105
 STAFF = (
@@ -104,27 +106,25 @@ class Stage:
         if now < self.ends_at - LEFT_FOR_THE_WORKERS:
             workflows.send_due(lane=lane, clock=lambda: now)
 
-    def sweep(self, patient: Patient, now: datetime) -> Invitation | None:
-        """Do for one patient what the workers do every minute; return a new invitation."""
-        due = self._moments(patient)
-        if _is_past(due["closes"], now):
+    def sweep(self, patient: Patient, now: datetime, due: Moments | None) -> Invitation | None:
+        """Do for one patient what the workers do every minute; return a new invitation.
+
+        `due` is what `moments` last said; None if something else has happened since.
+        """
+        if due is None or _is_past(due["closes"], now):
             scheduling.expire_closed(now=now)
         courses = list(Course.objects.filter(episode__patient=patient, needs_plan=True))
         for course in courses:
             scheduling.replan(course=course, now=now)
         invitation = None
-        if courses or _is_past(due["opens"], now):
+        if courses or due is None or _is_past(due["opens"], now):
             invitation = workflows.invite_patient(patient=patient, now=now)
-        if invitation is not None or _is_past(due["sends"], now):
+        if invitation is not None or due is None or _is_past(due["sends"], now):
             self.deliver(Lane.BULK, now)
         return invitation
 
-    def next_moment(self, patient: Patient) -> datetime | None:
-        """Return when the workers will next have something to do for a patient."""
-        moments = self._moments(patient).values()
-        return min((moment for moment in moments if moment is not None), default=None)
-
-    def _moments(self, patient: Patient) -> dict[str, datetime | None]:
+    def moments(self, patient: Patient) -> Moments:
+        """Return when the workers will next open, close or send something for a patient."""
         assignments = Assignment.objects.filter(patient=patient).aggregate(
             opens=Min("opens_at", filter=Q(state=AssignmentState.PLANNED)),
             closes=Min("closes_at", filter=Q(state__in=UNDER_WAY)),

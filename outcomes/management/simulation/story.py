@@ -31,7 +31,7 @@ from outcomes.management.simulation import model
 from outcomes.management.simulation.model import Kind
 from outcomes.management.simulation.roster import TREATMENT_CHANGES, Part, Scene
 from outcomes.management.simulation.sessions import Fate, draw_fate, record_of
-from outcomes.management.simulation.stage import Stage
+from outcomes.management.simulation.stage import Moments, Stage
 from outcomes.responses.models import Mode, QuestionnaireResponse
 from outcomes.responses.services import Answers
 from outcomes.scheduling.models import Assignment, Schedule
@@ -39,6 +39,8 @@ from outcomes.scheduling.models import Assignment, Schedule
 # Nobody but the chosen few answers at the very end, so that the open alerts are known.
 QUIET_END = timedelta(hours=2)
 LEFT_HALF_DONE = 0.03
+# The first few go on with maintenance to the end, so that the demo has long charts.
+STAYS_THE_YEAR = 5
 RETRY = timedelta(hours=2)
 
 
@@ -57,6 +59,7 @@ class Story:
     episode: EpisodeOfCare = field(init=False)
     course: Course = field(init=False)
     next_look: datetime | None = None
+    due: Moments | None = None
 
     # -- The clinic --------------------------------------------------------------------------------
 
@@ -174,12 +177,12 @@ class Story:
             now=now,
         )
         self._plan(now.date() + timedelta(days=6), now)
-        if self.rng.random() < 0.25:
-            self._at(now + timedelta(days=self.rng.randrange(90, 240)), self._close)
+        if self.part.number > STAYS_THE_YEAR and self.rng.random() < 0.7:
+            self._at(now + timedelta(days=self.rng.randrange(30, 100)), self._close)
 
     def _plan_next(self, planned_at: datetime, now: datetime) -> None:
-        usual = 17 if self.part.person.kind is Kind.RELAPSING else 28
-        days = usual + self.rng.randrange(0, 8)
+        usual = 17 if self.part.person.kind is Kind.RELAPSING else 30
+        days = usual + self.rng.randrange(0, 12)
         if self.episode.ended_on is None:
             self._plan(planned_at.date() + timedelta(days=days), now)
 
@@ -211,19 +214,22 @@ class Story:
 
     # -- The workers, for this patient ---------------------------------------------------------------
 
-    def look(self, now: datetime) -> None:
+    def look(self, now: datetime, due: Moments | None = None) -> None:
         """Let the workers do what is due for this patient, and put down when they look again."""
-        invitation = self.stage.sweep(self.patient, now)
+        invitation = self.stage.sweep(self.patient, now, due)
         if invitation is not None:
             self._receive(invitation, now)
-        self.next_look = self.stage.next_moment(self.patient)
-        if self.next_look is not None:
+        self.due = self.stage.moments(self.patient)
+        moments = [moment for moment in self.due.values() if moment is not None]
+        if moments:
+            self.next_look = min(moments)
             # A worker looks within the minute, never at the very instant.
             self.stage.clock.at(self.next_look + timedelta(seconds=20), self._look_again)
 
     def _look_again(self, now: datetime) -> None:
-        if self.next_look is not None and self.next_look <= now:
-            self.look(now)
+        # Only the newest of the moments that were put down counts.
+        if self.next_look is not None and self.next_look + timedelta(seconds=20) == now:
+            self.look(now, self.due)
 
     # -- The patient ---------------------------------------------------------------------------------
 

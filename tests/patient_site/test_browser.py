@@ -1,0 +1,231 @@
+"""The answering page in a real browser: what the script adds, and what it must never take."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+
+import pytest
+import time_machine
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+from outcomes.alerts.models import Alert, AlertState
+from outcomes.responses.models import QuestionnaireResponse, Score
+from tests.conftest import NOW
+from tests.patient_site.conftest import Phone
+
+CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+SAVE = "**/api/v1/answering/**"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    """Start the clock at NOW and let it run: the browser's own does."""
+    with time_machine.travel(NOW, tick=True) as traveller:
+        yield traveller
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium, for this file only: other tests must not meet its event loop."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, live_server, phone: Phone) -> Iterator[Page]:
+    """A phone's browser at the first question."""
+    context = chromium.new_context(
+        viewport={"width": 375, "height": 720}, has_touch=True, base_url=live_server.url
+    )
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.add_init_script(
+        "addEventListener('securitypolicyviolation', event => {"
+        " throw new Error('policy: ' + event.violatedDirective) })"
+    )
+    page.goto(phone.path)
+    for label, value in (("Day", "17"), ("Month", "5"), ("Year", "1980")):
+        page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="Continue").click()
+    at(page, 1)
+    yield page
+    context.close()
+    assert problems == []
+
+
+def tap(page: Page, value: int) -> None:
+    page.locator(".option-card").nth(value).tap()
+
+
+def at(page: Page, number: int) -> None:
+    expect(page).to_have_url(re.compile(f"/answer/{number}/$"))
+
+
+def stored() -> dict[str, int | None]:
+    response = QuestionnaireResponse.objects.filter(assignment__instrument__code="PHQ-9").first()
+    return response.answers if response else {}
+
+
+def refuse(route: Route) -> None:
+    route.abort("connectionfailed")
+
+
+def test_a_tap_saves_and_moves_on(page):
+    tap(page, 2)
+    at(page, 2)
+    assert stored() == {"1": 2}
+    expect(page.get_by_role("status")).to_have_text("Your answers so far are saved.")
+
+
+def test_it_says_that_it_saved(page):
+    page.get_by_label("Several days").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored() == {"1": 1}
+
+
+def test_arrow_keys_choose_and_save_but_never_move_on(page):
+    page.get_by_label("Not at all").focus()
+    page.keyboard.press("Space")
+    for _ in range(2):
+        page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    page.wait_for_timeout(700)
+    at(page, 1)
+    page.keyboard.press("Enter")
+    at(page, 2)
+    assert stored() == {"1": 2}
+
+
+def test_tapping_the_answer_given_before_moves_on_too(page):
+    tap(page, 1)
+    at(page, 2)
+    page.get_by_role("button", name="Back").tap()
+    at(page, 1)
+    tap(page, 1)
+    at(page, 2)
+
+
+def test_the_last_tap_counts(page):
+    def slowly(route: Route) -> None:
+        page.wait_for_timeout(300)
+        route.continue_()
+
+    page.route(SAVE, slowly)
+    tap(page, 1)
+    tap(page, 3)
+    at(page, 2)
+    assert stored() == {"1": 3}
+
+
+def test_the_crisis_text_needs_no_network(page):
+    page.goto("/answer/9/")
+    expect(page.get_by_text("please get help now")).to_be_hidden()
+    page.context.set_offline(True)
+    tap(page, 1)
+    panel = page.locator("#help")
+    expect(panel).to_be_visible()
+    expect(panel).to_be_focused()
+    expect(panel).to_contain_text("If you are in danger, call 999 now.")
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    page.context.set_offline(False)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    at(page, 9)
+    assert stored() == {"9": 1}
+    assert Alert.objects.get().state == AlertState.PROVISIONAL
+    page.get_by_role("button", name="Next").tap()
+    at(page, 10)
+
+
+def test_the_crisis_text_goes_when_the_answer_is_taken_back(page):
+    page.goto("/answer/9/")
+    tap(page, 2)
+    expect(page.locator("#help")).to_be_visible()
+    tap(page, 0)
+    at(page, 10)
+    assert stored() == {"9": 0}
+
+
+def test_without_a_connection_nothing_is_lost_and_nothing_moves_on(page):
+    page.route(SAVE, refuse)
+    tap(page, 3)
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    at(page, 1)
+    page.unroute(SAVE)
+    expect(page.get_by_role("status")).to_have_text("Saved", timeout=15_000)
+    at(page, 1)
+    assert stored() == {"1": 3}
+
+
+def test_where_only_saving_fails_the_form_still_gets_through(page):
+    page.route(SAVE, refuse)
+    tap(page, 3)
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    page.get_by_role("button", name="Next").tap()
+    at(page, 2)
+    assert stored() == {"1": 3}
+
+
+def test_a_ticket_that_has_ended_leads_to_a_kind_page(page, invitation):
+    page.context.clear_cookies(name="sitting")
+    tap(page, 1)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This page has closed")
+    assert stored() == {}
+
+
+def test_an_answer_changed_elsewhere_is_shown_and_not_overwritten(page, phone):
+    phone.let_in()
+    phone.send(1, 3)
+    tap(page, 0)
+    expect(page.get_by_label("Nearly every day")).to_be_checked()
+    assert stored() == {"1": 3}
+
+
+def test_the_browser_keeps_no_answer(page):
+    for number in range(1, 4):
+        at(page, number)
+        tap(page, 3)
+    at(page, 4)
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert kept == "[{},{}]"
+    assert page.evaluate("indexedDB.databases().then(found => found.length)") == 0
+
+
+def test_one_tap_for_each_question_and_one_button_send_everything(page):
+    for number in range(1, 19):
+        at(page, number)
+        tap(page, 0)
+    page.get_by_role("button", name="Send my answers").first.tap()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+    assert set(Score.objects.values_list("value", flat=True)) == {0.0}
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+
+
+@pytest.mark.parametrize("width", [320, 375, 1280])
+def test_no_page_is_wider_than_the_screen_and_every_target_is_large(page, width):
+    page.set_viewport_size({"width": width, "height": 720})
+    for path in ("/answer/1/", "/answer/9/", "/answer/review/"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+        small = page.evaluate(
+            "[...document.querySelectorAll('button, .option-card, summary, a:not(p a)')]"
+            ".map(it => it.getBoundingClientRect()).filter(box => box.height && box.top > 0)"
+            ".filter(box => box.height < 44).length"
+        )
+        assert small == 0, path
