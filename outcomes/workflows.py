@@ -311,7 +311,7 @@ def invite(
 ) -> Invitation:
     """Make one invitation for these assignments, with its first message and its reminders."""
     invitation = delivery.create_invitation(patient=patient, assignments=assignments, now=now)
-    contact = care.reachable_contact(patient)
+    contact = care.reachable_contact(patient, delivery.CHANNELS)
     if contact is not None:
         channel = contact.channel
         delivery.queue_invitation_message(invitation=invitation, channel=channel, now=now)

@@ -10,6 +10,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
+from outcomes.api.serializers.fields import Strict
 from outcomes.clinics.access import Audience
 
 
@@ -61,6 +62,12 @@ class DocumentedSchema(AutoSchema):
     def get_tags(self) -> list[str]:
         """Return the resource's name: what follows the version in the address."""
         return [self.path.split("/")[3]]
+
+    def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
+        described: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        if direction == "request" and isinstance(serializer, Strict):
+            described["additionalProperties"] = False
+        return described
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)

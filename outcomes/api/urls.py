@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from outcomes.api.views.answering import AnswersView, SubmitView
@@ -38,6 +38,5 @@ version_1 = [
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include(version_1)),
-    path("", UnknownAddress.as_view(), name="root"),
-    path("<path:rest>", UnknownAddress.as_view(), name="unknown"),
+    re_path(r"^(?s:.*)$", UnknownAddress.as_view(), name="unknown"),
 ]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -22,8 +25,11 @@ from outcomes.patient_site.throttle import too_many_misses
 from outcomes.responses.services import AlreadySubmitted, StaleRevision
 from outcomes.workflows import SubmissionConflict
 
+logger = logging.getLogger(__name__)
+
 LinkView = Callable[[HttpRequest, Link, datetime], HttpResponse]
 SittingView = Callable[..., HttpResponse]
+PageView = Callable[..., HttpResponse]
 
 # What may go wrong between a question shown and its answer stored.
 KIND_PAGES: dict[type[Exception], pages.KindPage] = {
@@ -34,15 +40,34 @@ KIND_PAGES: dict[type[Exception], pages.KindPage] = {
 }
 
 
-def through_link(view: LinkView) -> Callable[[HttpRequest, str], HttpResponse]:
+def kindly(view: PageView) -> PageView:
+    """Answer a fault of ours with a kind page; the log gets its place, and no patient's data."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, **kwargs)
+        except Exception as error:
+            if settings.DEBUG:
+                raise
+            # The exception's own text may quote a row.
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("%s in %s\n%s", type(error).__name__, view.__name__, frames)
+            return pages.show(request, pages.BROKEN)
+
+    return guarded
+
+
+def through_link(view: LinkView) -> PageView:
     """Let a live link through; unknown, expired and revoked ones get the same page, to the byte."""
 
+    @kindly
     @wraps(view)
     def guarded(request: HttpRequest, token: str) -> HttpResponse:
         now = timezone.now()
         link = delivery.find_link(token)
         if link is None or not (delivery.is_live(link, now) or _is_done(link)):
-            return _no_such_link(request, now)
+            return no_such_link(request, now)
         with speaking(link.invitation.patient.language):
             if _is_done(link):
                 return pages.show(request, pages.ANSWERED, link.invitation.clinic)
@@ -60,15 +85,17 @@ def _is_done(link: Link) -> bool:
     return invitation.completed_at is not None and not is_revoked
 
 
-def _no_such_link(request: HttpRequest, now: datetime) -> HttpResponse:
+def no_such_link(request: HttpRequest, now: datetime) -> HttpResponse:
+    """Say that a link leads nowhere, the same whatever the reason, and count the miss."""
     with speaking(translation.get_language() or settings.LANGUAGE_CODE):
         page = pages.TOO_MANY if too_many_misses(request, now) else pages.NO_SUCH_LINK
         return pages.show(request, page)
 
 
-def in_sitting(view: SittingView) -> SittingView:
+def in_sitting(view: SittingView) -> PageView:
     """Let a ticket through whose link is live at this moment, with its sitting as it stands."""
 
+    @kindly
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: int) -> HttpResponse:
         now = timezone.now()

@@ -126,6 +126,16 @@ UNREADABLE = KindPage(
 )
 
 
+BROKEN = KindPage(
+    500,
+    _("Something went wrong, and it is not your fault"),
+    (
+        _("What was saved before is safe. Please wait a minute, then open your link again."),
+        _("If you need help now, do not wait for this page: call your local emergency number."),
+    ),
+)
+
+
 def show(request: HttpRequest, page: KindPage, clinic: Clinic | None = None) -> HttpResponse:
     """Render a kind page; without a clinic it gives nothing away about the link."""
     context = {"page": page, "clinic": clinic}

@@ -27,7 +27,14 @@ from outcomes.patient_site.forms import (
     NotForMeForm,
     SendForm,
 )
-from outcomes.patient_site.guards import in_sitting, let_in, say_thanks, through_link
+from outcomes.patient_site.guards import (
+    in_sitting,
+    kindly,
+    let_in,
+    no_such_link,
+    say_thanks,
+    through_link,
+)
 from outcomes.patient_site.language import speaking
 from outcomes.patient_site.sitting import Sitting, Step
 from outcomes.responses.models import Mode
@@ -104,6 +111,13 @@ def not_for_me(request: HttpRequest, link: Link, now: datetime) -> HttpResponse:
     return pages.show(request, pages.DECLINED, invitation.clinic)
 
 
+@declare(Audience.PATIENT_LINK)
+@kindly
+def mangled_link(request: HttpRequest, rest: str) -> HttpResponse:
+    """Answer an address that a mail program has torn or added to."""
+    return no_such_link(request, timezone.now())
+
+
 # -- The questions -------------------------------------------------------------------------------
 
 
@@ -113,6 +127,12 @@ def not_for_me(request: HttpRequest, link: Link, now: datetime) -> HttpResponse:
 def begin(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
     """Lead to the first question not met yet or, when there is none, to the review."""
     return redirect(_page_of(sitting.first_unmet))
+
+
+@declare(Audience.PATIENT_LINK)
+def no_such_page(request: HttpRequest, rest: str) -> HttpResponse:
+    """Lead from an address that does not exist to the first question not met."""
+    return redirect("patient_site:answer")
 
 
 @declare(Audience.PATIENT_LINK)
@@ -228,6 +248,7 @@ def _send(sitting: Sitting, sitting_id: str, now: datetime) -> HttpResponse:
 
 @declare(Audience.PATIENT_LINK)
 @require_safe
+@kindly
 def thanks(request: HttpRequest) -> HttpResponse:
     """Say who will look and what comes next; no answer is shown again."""
     now = timezone.now()

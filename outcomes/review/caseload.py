@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from outcomes.alerts.models import Alert
 from outcomes.care.models import HELD, Consent, Contact, EpisodeOfCare, TreatmentSession
 from outcomes.clinics.models import Clinic, User
+from outcomes.delivery import services as delivery
 from outcomes.delivery.models import Invitation
 from outcomes.instruments.definition import Scale
 from outcomes.instruments.models import InstrumentVersion
@@ -201,7 +202,7 @@ def _contact_problems(patients: Sequence[UUID]) -> dict[UUID, str]:
     for patient, channel, set_at in Contact.objects.filter(**of_these).values_list(
         "patient", "channel", "set_at"
     ):
-        if given.get((patient, channel)):
+        if given.get((patient, channel)) and channel in delivery.CHANNELS:
             since[patient] = max(set_at, since.get(patient, set_at))
     problems = {key: str(_("No consented contact")) for key in patients if key not in since}
     invitations = Invitation.objects.filter(**of_these)

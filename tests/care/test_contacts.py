@@ -85,11 +85,11 @@ def test_impossible_contacts_are_refused(channel: Channel, given: str) -> None:
 
 def test_only_a_consented_contact_is_used(patient: Patient, clinician: User, now: datetime) -> None:
     by = clinician.actor
-    assert care.reachable_contact(patient) is not None
+    assert care.reachable_contact(patient, [Channel.EMAIL]) is not None
 
     care.record_consent(patient=patient, channel=Channel.EMAIL, is_given=False, by=by, now=now)
 
-    assert care.reachable_contact(patient) is None
+    assert care.reachable_contact(patient, [Channel.EMAIL]) is None
 
 
 def test_consent_keeps_its_date_and_wording(patient: Patient, now: datetime) -> None:
@@ -136,3 +136,16 @@ def test_the_audit_never_holds_the_contact(
     )
 
     assert "patient.example" not in str(list(AuditEvent.objects.values_list("data", "reason")))
+
+
+def test_a_channel_that_cannot_send_is_not_used(
+    patient: Patient, clinician: User, now: datetime
+) -> None:
+    by = clinician.actor
+    care.set_contact(patient=patient, channel=Channel.SMS, value="+12025550123", by=by, now=now)
+    care.record_consent(patient=patient, channel=Channel.SMS, is_given=True, by=by, now=now)
+
+    assert care.reachable_contact(patient, []) is None
+    found = care.reachable_contact(patient, [Channel.SMS])
+    assert found is not None
+    assert found.channel == Channel.SMS

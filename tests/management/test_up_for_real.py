@@ -19,10 +19,12 @@ from django.conf import settings
 COMMAND = [sys.executable, "manage.py"]
 
 
-def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def until(condition: Callable[[], bool], output: Path, seconds: float = 60.0) -> None:
     give_up_at = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < give_up_at, "it did not happen in time"
+        shown = output.read_text()
+        assert "Traceback" not in shown, shown
+        assert time.monotonic() < give_up_at, shown
         time.sleep(0.1)
 
 
@@ -73,6 +75,8 @@ def server(environment, port, tmp_path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to look at processes")
 def test_it_serves_mends_itself_and_leaves_no_process_behind(server, port, tmp_path):
+    output = tmp_path / "output"
+
     def answers() -> bool:
         try:
             with urlopen(f"http://127.0.0.1:{port}/healthz", timeout=2) as reply:
@@ -81,19 +85,19 @@ def test_it_serves_mends_itself_and_leaves_no_process_behind(server, port, tmp_p
             return False
 
     def says(line: str) -> bool:
-        return line in (tmp_path / "output").read_text()
+        return line in output.read_text()
 
-    until(answers)
-    until(lambda: says(f"Outcomes is at http://127.0.0.1:{port} (Ctrl-C stops it)."))
+    until(answers, output)
+    until(lambda: says(f"Outcomes is at http://127.0.0.1:{port} (Ctrl-C stops it)."), output)
     web = min(child for child, parent in parents().items() if parent == server.pid)
     os.kill(web, signal.SIGKILL)
-    until(lambda: says("web ended with status -9; it starts again in 1 s."))
-    until(answers)
+    until(lambda: says("web ended with status -9; it starts again in 1 s."), output)
+    until(answers, output)
 
     family = descendants(server.pid)
     assert len(family) >= 6  # web and its process, two workers with theirs, beat
     server.send_signal(signal.SIGINT)
     assert server.wait(timeout=40) == 0
-    until(lambda: not family & parents().keys(), seconds=5)
+    until(lambda: not family & parents().keys(), output, seconds=5)
     assert says("Stopped.")
     assert not says("Traceback")

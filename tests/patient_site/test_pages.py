@@ -10,8 +10,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from outcomes.clinics.access import Audience
-from outcomes.patient_site import language, urls
-from outcomes.patient_site.guards import KIND_PAGES
+from outcomes.patient_site import guards, language, urls
 from outcomes.templatetags.answering import call_links
 
 PAGES = ["/answer/1/", "/answer/9/", "/answer/18/", "/answer/review/"]
@@ -71,8 +70,8 @@ def test_every_id_on_a_page_is_there_once_and_every_label_leads_somewhere(seen):
 
 def test_no_address_can_hold_a_name_or_an_answer():
     for pattern in urls.urlpatterns:
-        converters = pattern.pattern.converters
-        assert set(converters) <= {"token", "number"}, pattern
+        held = set(re.findall(r"<(?:\w+:)?(\w+)>", str(pattern.pattern)))
+        assert held <= {"token", "number", "rest"}, pattern
 
 
 def test_every_address_declares_that_it_is_for_whoever_holds_a_link():
@@ -122,8 +121,33 @@ def test_an_answering_page_weighs_little_in_all(seen):
         assert len(page.encode()) + shared <= MOST_BYTES, name
 
 
+def test_a_fault_of_ours_is_answered_kindly_and_logged_without_data(inside, monkeypatch, caplog):
+    def fail(*args: object) -> None:
+        raise RuntimeError(patient.given_name)
+
+    for path, broken in (
+        (inside.path, "find_link"),
+        ("/answer/1/", "is_live"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(guards.delivery, broken, fail)
+            reply = inside.client.get(path)
+        assert reply.status_code == 500
+        assert b"Something went wrong, and it is not your fault" in reply.content
+    assert "RuntimeError in " in caplog.text
+    assert patient.given_name not in caplog.text
+
+
+def test_an_address_torn_by_a_mail_program_gets_the_page_of_an_unknown_link(inside):
+    reference = Client().get("/a/x/").content
+    for path in (f"{inside.path}x/", f"{inside.path}not-for-me/x/", "/a/x/y/"):
+        assert Client().get(path).content == reference
+    assert inside.client.get(inside.path[:-1]).headers["Location"] == inside.path
+    assert inside.client.get("/answer/nowhere/").headers["Location"] == "/answer/"
+
+
 def test_a_kind_page_stands_for_everything_that_may_go_wrong():
-    assert {page.status for page in KIND_PAGES.values()} == {400, 409}
+    assert {page.status for page in guards.KIND_PAGES.values()} == {400, 409}
 
 
 def test_a_language_without_a_translation_is_not_mixed_with_ours(tmp_path, settings):

@@ -153,7 +153,6 @@ class SessionSerializer(SessionRecord):
             "edit_reason",
             "updated_at",
         )
-        read_only_fields = fields
 
 
 class SessionFilters(Filters):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -115,10 +115,13 @@ def record_consent(
     return consent
 
 
-def reachable_contact(patient: Patient) -> Contact | None:
-    """Return the contact to use: consented, e-mail before text message; None if there is none."""
+def reachable_contact(patient: Patient, channels: Collection[str]) -> Contact | None:
+    """Return the contact to use: consented, e-mail before text message; None if there is none.
+
+    `channels` are the ones that this installation can send by.
+    """
     contacts = {contact.channel: contact for contact in patient.contacts.all()}
-    for channel in Channel.values:
+    for channel in (channel for channel in Channel.values if channel in channels):
         consent = Consent.objects.latest_for(patient, channel)
         if channel in contacts and consent is not None and consent.is_given:
             return contacts[channel]

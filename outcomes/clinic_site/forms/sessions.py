@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -106,6 +107,9 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in ("dose_amount", "weight_kg"):
+            if (number := self.initial.get(name)) is not None:
+                self.initial[name] = f"{Decimal(number).normalize():f}"
         unit = self.instance.dose_unit
         units = UNITS if not unit or unit in UNITS else (*UNITS, unit)
         self.fields["dose_unit"] = forms.ChoiceField(

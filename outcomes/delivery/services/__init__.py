@@ -16,9 +16,10 @@ from outcomes.delivery.services.invitations import (
     revoke_for_patient,
     revoke_invitation,
 )
-from outcomes.delivery.services.outbox import backoff, claim_next, send_next
+from outcomes.delivery.services.outbox import CHANNELS, backoff, claim_next, send_next
 
 __all__ = [
+    "CHANNELS",
     "MAX_CHECKS",
     "address_of",
     "backoff",

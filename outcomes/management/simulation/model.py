@@ -90,7 +90,7 @@ def draw_person(kind: Kind, rng: Random) -> Person:
         worsening_per_day=worsening,
         anxiety=_bounded_normal(rng, 0.85, 0.2, 0.4, 1.2),
         has_dark_thoughts=rng.random() < DARK_THOUGHTS,
-        diligence=rng.betavariate(8, 3),
+        diligence=rng.betavariate(9, 2.2),
         phase=rng.random(),
     )
 

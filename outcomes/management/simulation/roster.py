@@ -33,8 +33,13 @@ KINDS = (
 )
 INDICATIONS = ("trd", "trd", "trd", "depression", "depression", "ptsd", "anxiety", "suicidality")
 DEMO_DAYS = 358
-# Enrolled this many days before the end, so that a first questionnaire is open at the end.
-NEWCOMERS = (timedelta(minutes=4), timedelta(days=1, hours=3), timedelta(days=2, hours=2))
+# Enrolled this long before the end: their first questionnaires are still open then.
+NEWCOMERS = (
+    timedelta(minutes=4),
+    timedelta(hours=20),
+    timedelta(days=1, hours=3),
+    timedelta(days=2, hours=2),
+)
 SESSION_TIMES = (time(9, 30), time(11, 0), time(13, 30), time(15, 0))
 TREATMENT_CHANGES = (
     "Sertraline raised to 100 mg by the family doctor",
@@ -52,7 +57,8 @@ class Scene(StrEnum):
     BIPOLAR = "bipolar"
     NO_CONSENT = "no_consent"
     WRONG_PERSON = "wrong_person"
-    ANSWERABLE = "answerable"  # has a questionnaire open at the end, and leaves it to the reader
+    WAITING = "waiting"  # answers at the very end or not at all
+    ANSWERABLE = "answerable"  # leaves the open questionnaire to whoever tries the demo
 
 
 SCENES = {3: Scene.BIPOLAR, 5: Scene.NO_CONSENT, 9: Scene.WRONG_PERSON}
@@ -106,7 +112,9 @@ def roster(seed: int, size: int, ends_at: datetime) -> Iterator[Part]:
 
 
 def _part(number: int, size: int, kind: Kind, ends_at: datetime, rng: Random) -> Part:
-    scene = Scene.ANSWERABLE if number == size else SCENES.get(number, Scene.ORDINARY)
+    scene = SCENES.get(number, Scene.ORDINARY)
+    if number > size - len(NEWCOMERS):
+        scene = Scene.ANSWERABLE if number == size else Scene.WAITING
     given_name, family_name = GIVEN_NAMES[(number * 7) % len(GIVEN_NAMES)], f"Synthetic-{number:02}"
     zone = rng.choice(OTHER_ZONES) if rng.random() < 0.15 else ZONE
     enrolled_at = _enrolled_at(number, size, ends_at, rng)
@@ -127,7 +135,7 @@ def _part(number: int, size: int, kind: Kind, ends_at: datetime, rng: Random) ->
         indication="bipolar" if scene is Scene.BIPOLAR else rng.choice(INDICATIONS),
         enrolled_at=enrolled_at,
         session_days=_session_days(rng),
-        first_session_on=enrolled_at.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=6),
+        first_session_on=_first_session_on(enrolled_at),
         session_time=rng.choice(SESSION_TIMES),
         asks_daily_mood=number % 12 == 4,
         **_treatment(rng),
@@ -144,6 +152,12 @@ def _enrolled_at(number: int, size: int, ends_at: datetime, rng: Random) -> date
     day = (ends_at - timedelta(days=days_ago)).astimezone(ZoneInfo(ZONE)).date()
     at = time(rng.randrange(9, 16), rng.randrange(60))
     return local_instant(day - timedelta(days=max(0, day.weekday() - 4)), at, ZONE)
+
+
+def _first_session_on(enrolled_at: datetime) -> date:
+    # Within the week, so that the baseline can be answered from the first moment.
+    day = enrolled_at.astimezone(ZoneInfo(ZONE)).date() + timedelta(days=6)
+    return day - timedelta(days=max(0, day.weekday() - 4))
 
 
 def _session_days(rng: Random) -> tuple[int, ...]:

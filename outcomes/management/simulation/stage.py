@@ -117,7 +117,7 @@ class Stage:
         for course in courses:
             scheduling.replan(course=course, now=now)
         invitation = None
-        if courses or due is None or _is_past(due["opens"], now):
+        if Assignment.objects.filter(patient=patient).planned().answerable_at(now).exists():
             invitation = workflows.invite_patient(patient=patient, now=now)
         if invitation is not None or due is None or _is_past(due["sends"], now):
             self.deliver(Lane.BULK, now)

@@ -8,8 +8,6 @@ from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from django.db.models import Q
-
 from outcomes import workflows
 from outcomes.alerts.models import Alert
 from outcomes.care import services as care
@@ -236,7 +234,7 @@ class Story:
     def _receive(self, invitation: Invitation, now: datetime) -> None:
         """Decide whether and when the patient answers what they were asked."""
         scene = self.part.scene
-        if scene in (Scene.ANSWERABLE, Scene.NO_CONSENT):
+        if scene in (Scene.ANSWERABLE, Scene.WAITING, Scene.NO_CONSENT):
             return
         if scene is Scene.WRONG_PERSON and self._is_first(invitation):
             self._at(now + timedelta(hours=3), lambda then: self._decline(invitation, then))
@@ -353,14 +351,11 @@ class Story:
 
     def can_answer_at(self, now: datetime) -> bool:
         """Say whether a questionnaire with a safety question is open to them at this moment."""
-        if not hasattr(self, "patient") or self.part.scene is not Scene.ORDINARY:
+        if self.part.enrolled_at > now or self.part.scene not in (Scene.ORDINARY, Scene.WAITING):
             return False
-        live = self.patient.invitations.live_at(now).filter(Q(locked_at=None))
-        return live.filter(
-            assignments__in=Assignment.objects.filter(
-                patient=self.patient, instrument__code="PHQ-9"
-            ).under_way()
-        ).exists()
+        open_to_them = Assignment.objects.filter(patient=self.patient).under_way()
+        live = self.patient.invitations.live_at(now).filter(links__message__state=MessageState.SENT)
+        return live.filter(assignments__in=open_to_them.filter(instrument__code="PHQ-9")).exists()
 
     def answer_darkly(self, now: datetime) -> None:
         """Answer with a positive safety item; the alert stays open."""

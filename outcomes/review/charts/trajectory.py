@@ -20,15 +20,15 @@ def draw_trajectory(data: ChartData, layout: Layout = "wide") -> str:
     """
     sheet = lay_out(data, layout)
     parts: list[str] = []
+    if not data.panels:
+        parts.append(svg.text(sheet.form.left, 28, "No scores yet", size=14, fill=svg.MUTED))
+        return _root(sheet, 48, parts)
     y = draw_markers(parts, sheet, 4)
     y = draw_sessions(parts, sheet, y)
     for panel in data.panels:
         y = draw_panel(parts, sheet, panel, y + _GAP)
-    if data.panels and any(True for _ in data.instants()):
+    if any(True for _ in data.instants()):
         y = draw_legend(parts, sheet, draw_dates(parts, sheet, y) + _GAP)
-    if not data.panels:
-        y = 48
-        parts.append(svg.text(sheet.form.left, 28, "No scores yet", size=14, fill=svg.MUTED))
     return _root(sheet, y, parts)
 
 
