@@ -38,5 +38,5 @@ version_1 = [
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("v1/", include(version_1)),
-    re_path(r"^(?s:.*)$", UnknownAddress.as_view(), name="unknown"),
+    re_path(r"^[\s\S]*$", UnknownAddress.as_view(), name="unknown"),
 ]

@@ -31,7 +31,7 @@ def export(
     now: datetime,
     since: date | None = None,
     until: date | None = None,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Yield a clinic's table as CSV (UTF-8, header first) in blocks, whatever its size.
 
     `since` and `until` are days in the clinic's time zone, both included. The start is recorded

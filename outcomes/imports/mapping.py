@@ -110,10 +110,10 @@ class Map:
     measures: tuple[Measure, ...]
 
     @classmethod
-    def from_text(cls, text: str | bytes) -> Self:
+    def from_text(cls, text: bytes) -> Self:
         """Read a map; raises ImportRefused with every problem of it."""
         try:
-            data = json.loads(text)
+            data = json.loads(text.decode("utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise ImportRefused([f"The map is not JSON: {error}."]) from error
         if problems := list(_problems(data)):

@@ -12,7 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from outcomes.alerts.models import Alert, AlertReason
-from outcomes.care.models import EpisodeOfCare, SessionStatus, TreatmentSession
+from outcomes.care.models import Course, EpisodeOfCare, SessionStatus, TreatmentSession
 from outcomes.instruments.definition import Definition, Scale
 from outcomes.instruments.models import definition_of
 from outcomes.responses.models import Mode, Score
@@ -99,13 +99,15 @@ def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
     sessions = list(episode.sessions.in_order())
     marks = tuple(_session_marks(sessions))
     held = [session for session in sessions if session.is_held]
+    courses = list(episode.courses.order_by("started_at"))
+    treated_from = held[0].at if held else _imported_start(sessions, courses)
     safety = _safety_answers(episode)
     windows = _windows(episode, now)
     scores = defaultdict(list)
     for score in _scores(episode):
         scores[score.instrument_code, score.scale].append(score)
     measures = tuple(
-        _measure(scores[key], windows.get(key[0], ()), held, safety, zone)
+        _measure(scores[key], windows.get(key[0], ()), held, treated_from, safety, zone)
         for key in sorted(scores, key=_rank)
         if _is_shown(scores[key][-1])
     )
@@ -116,11 +118,20 @@ def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
         markers=tuple(_markers(episode, zone)),
         courses=tuple(
             CourseMark(course.started_at, str(course.get_kind_display()))
-            for course in episode.courses.order_by("started_at")
+            for course in courses
         ),
         zone=zone,
     )
     return Trajectory(episode, measures, chart)
+
+
+def _imported_start(
+    sessions: Sequence[TreatmentSession], courses: Sequence[Course]
+) -> datetime | None:
+    """Return when treatment began in imported history, which knows a course but no sessions."""
+    if sessions or not courses or courses[0].schedule_id is not None:
+        return None
+    return courses[0].started_at
 
 
 def _rank(key: tuple[str, str]) -> tuple[int, str, str]:
@@ -214,6 +225,7 @@ def _measure(
     scores: Sequence[Score],
     windows: tuple[Window, ...],
     held: Sequence[TreatmentSession],
+    treated_from: datetime | None,
     safety: Mapping[UUID, str],
     zone: ZoneInfo,
 ) -> Measure:
@@ -221,7 +233,7 @@ def _measure(
     scale = next(scale for scale in definition.scales if scale.code == scores[-1].scale)
     pairs = [(score, _point(score, safety)) for score in scores]
     points = tuple(point for _score, point in pairs if point is not None)
-    baseline = change.baseline(points, held[0].at if held else None)
+    baseline = change.baseline(points, treated_from)
     panel = _panel(definition, scale, points, windows, baseline)
     latest = points[-1] if points else None
     start = baseline.point

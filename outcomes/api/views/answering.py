@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
+from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -63,6 +64,7 @@ class AnswersView(AnsweringView):
     """The answers of an unfinished form."""
 
     @extend_schema(request=AutosaveSerializer, responses=SavedSerializer)
+    @transaction.atomic
     def put(self, request: Request, assignment_id: UUID) -> Response:
         """Keep these answers; what was answered before and is not named stays."""
         now = timezone.now()
@@ -112,6 +114,7 @@ class SubmitView(AnsweringView):
     """The end of a form."""
 
     @extend_schema(request=SubmitSerializer, responses=SubmittedSerializer)
+    @transaction.atomic
     def post(self, request: Request, assignment_id: UUID) -> Response:
         """Store the finished form; the same sent again gets the same reply."""
         now = timezone.now()

@@ -117,9 +117,11 @@ class ClinicalViewSet(TokenViewSet):
     def show(self, row: models.Model, code: int = status.HTTP_200_OK) -> Response:
         """Reply with a record that was just written, as a reader would see it."""
         row = self.filter_queryset(self.get_queryset()).get(pk=row.pk)
-        address = reverse(f"api:{self.basename}-detail", args=[row.pk], request=self.request)
-        headers = {"Location": address} if code == status.HTTP_201_CREATED else {}
-        return Response(self.get_serializer(row).data, code, headers=headers)
+        response = Response(self.get_serializer(row).data, code)
+        if code == status.HTTP_201_CREATED:
+            name = f"api:{self.basename}-detail"
+            response["Location"] = reverse(name, args=[row.pk], request=self.request)
+        return response
 
     def patient_of(self, row: Any) -> UUID:
         """Return the key of the patient a row is about."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -45,6 +46,7 @@ class PatientViewSet(ClinicalViewSet):
     serializer_class = PatientSerializer
 
     @extend_schema(request=EnrolmentSerializer, responses={201: PatientSerializer})
+    @transaction.atomic
     def create(self, request: Request) -> Response:
         """Enrol a patient: person, contacts, consents, episode, course and planned sessions."""
         document = self.checked(EnrolmentSerializer)

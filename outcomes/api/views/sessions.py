@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models.functions import Coalesce
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -44,6 +45,7 @@ class SessionViewSet(ClinicalViewSet):
     serializer_class = SessionSerializer
 
     @extend_schema(request=NewSessionSerializer, responses={201: SessionSerializer})
+    @transaction.atomic
     def create(self, request: Request) -> Response:
         """Record a session, planned, held or backdated; the course is planned anew."""
         record = self.checked(NewSessionSerializer).validated_data
@@ -57,6 +59,7 @@ class SessionViewSet(ClinicalViewSet):
         return self.show(session, status.HTTP_201_CREATED)
 
     @extend_schema(request=SessionEditSerializer, responses=SessionSerializer)
+    @transaction.atomic
     def partial_update(self, request: Request, **key: Any) -> Response:
         """Change a session's record, with the reason; the course is planned anew."""
         session = self.get_object()
@@ -73,6 +76,7 @@ class SessionViewSet(ClinicalViewSet):
 
     @extend_schema(request=MoveSerializer, responses=SessionSerializer)
     @action(detail=True, methods=["post"])
+    @transaction.atomic
     def move(self, request: Request, **key: Any) -> Response:
         """Plan a session for another time; what hangs on it moves along."""
         session = self.get_object()
@@ -84,6 +88,7 @@ class SessionViewSet(ClinicalViewSet):
 
     @extend_schema(request=CancelSerializer, responses=SessionSerializer)
     @action(detail=True, methods=["post"])
+    @transaction.atomic
     def cancel(self, request: Request, **key: Any) -> Response:
         """Record that a planned session does not take place; what hung on it is withdrawn."""
         session = self.get_object()

@@ -18,7 +18,7 @@ from outcomes.alerts.models import Alert, AlertState
 from outcomes.clinic_site.answers import answer_of, repeat_of
 from outcomes.clinic_site.forms.alerts import OutcomeForm
 from outcomes.clinic_site.forms.fields import refusals_on
-from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock
+from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, declare
 
 RECENT = 50
@@ -50,7 +50,7 @@ def alert(request: StaffRequest, alert_id: UUID) -> HttpResponse:
     """Show one alert, and take what a person found or did; the care team only reads."""
     found, now = find(request, ALERTS, alert_id), timezone.now()
     is_owed = found.state == AlertState.ACKNOWLEDGED
-    form = OutcomeForm(request.POST or None)
+    form = OutcomeForm(posted(request))
     if request.method == "POST":
         if not request.membership.allows(Permission.ANSWER_ALERTS):
             raise PermissionDenied("Your role does not allow this.")

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from outcomes.clinic_site.forms.clinic import ClinicForm
 from outcomes.clinic_site.forms.fields import refusals_on
-from outcomes.clinic_site.views.page import StaffRequest, on_clinic_clock
+from outcomes.clinic_site.views.page import StaffRequest, on_clinic_clock, posted
 from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Audience, Permission, declare
 from outcomes.clinics.models import Clinic, Membership, User
@@ -46,7 +46,7 @@ def _memberships(request: HttpRequest) -> list[Membership]:
 def settings(request: StaffRequest) -> HttpResponse:
     """Show and change what the clinic decides about itself."""
     instance = Clinic.objects.get(pk=request.clinic.pk)
-    form = ClinicForm(request.POST or None, instance=instance)
+    form = ClinicForm(posted(request), instance=instance)
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
             clinics.change_clinic(

@@ -16,7 +16,7 @@ from outcomes.care import services as care
 from outcomes.care.models import EpisodeOfCare, Patient
 from outcomes.clinic_site.forms.courses import CourseForm, TreatmentChangeForm
 from outcomes.clinic_site.forms.fields import refusals_on
-from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock
+from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, declare
 
 
@@ -28,7 +28,7 @@ def course_new(request: StaffRequest, episode_id: UUID) -> HttpResponse:
     episode = find(request, EpisodeOfCare.objects.open().select_related("patient"), episode_id)
     before = episode.courses.filter(ended_at=None).first()
     initial = {"kind": "maintenance", "schedule": before.schedule_id if before else None}
-    form = CourseForm(request.POST or None, clinic=request.clinic, initial=initial)
+    form = CourseForm(posted(request), clinic=request.clinic, initial=initial)
     if request.method == "POST" and form.is_valid():
         schedule = form.cleaned_data["schedule"]
         with refusals_on(form):
@@ -51,7 +51,7 @@ def course_new(request: StaffRequest, episode_id: UUID) -> HttpResponse:
 def treatment_change_new(request: StaffRequest, episode_id: UUID) -> HttpResponse:
     """Note a change of other treatment, which the chart marks."""
     episode = find(request, EpisodeOfCare.objects.select_related("patient"), episode_id)
-    form = TreatmentChangeForm(request.POST or None)
+    form = TreatmentChangeForm(posted(request))
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
             care.record_treatment_change(

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from outcomes.clinic_site.forms.clinic import MemberForm, RoleForm, TokenForm, refuse_last_admin
 from outcomes.clinic_site.forms.fields import refusals_on
-from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock
+from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Audience, Permission, Role, Scope, declare
 from outcomes.clinics.models import ApiToken, Membership
@@ -24,7 +24,7 @@ from outcomes.clinics.models import ApiToken, Membership
 @on_clinic_clock
 def members(request: StaffRequest) -> HttpResponse:
     """List who has a role here, and give somebody one."""
-    form = MemberForm(request.POST or None)
+    form = MemberForm(posted(request))
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         with refusals_on(form):
@@ -49,7 +49,7 @@ def members(request: StaffRequest) -> HttpResponse:
 def member(request: StaffRequest, member_id: UUID) -> HttpResponse:
     """Change a member's role."""
     found = _member(request, member_id)
-    form = RoleForm(found, request.POST or None)
+    form = RoleForm(found, posted(request))
     if request.method == "POST" and form.is_valid():
         clinics.add_member(
             clinic=request.clinic,
@@ -89,7 +89,7 @@ def _member(request: StaffRequest, member_id: UUID) -> Membership:
 @on_clinic_clock
 def tokens(request: StaffRequest) -> HttpResponse:
     """List the tokens and make one; its secret is shown in this one reply and stored nowhere."""
-    form, secret = TokenForm(request.POST or None), ""
+    form, secret = TokenForm(posted(request)), ""
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         with refusals_on(form):

@@ -8,7 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
@@ -45,3 +45,8 @@ def find(request: StaffRequest, rows: QuerySet[Row], key: UUID) -> Row:
     """Return a row of the request's clinic; any other is not found, whether it exists or not."""
     visible: QuerySet[Row] = rows.visible_to(request.user)  # type: ignore[attr-defined]
     return get_object_or_404(visible, clinic=request.clinic, pk=key)
+
+
+def posted(request: StaffRequest) -> QueryDict | None:
+    """Return what a form was sent with; None when it was only opened."""
+    return request.POST if request.method == "POST" else None

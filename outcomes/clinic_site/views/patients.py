@@ -24,7 +24,7 @@ from outcomes.clinic_site.forms.patients import (
     FindForm,
 )
 from outcomes.clinic_site.patient_page import PatientPage
-from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock
+from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, Role, declare
 from outcomes.review import caseload as caseloads
 from outcomes.scheduling.models import Schedule
@@ -94,7 +94,7 @@ def enrol(request: StaffRequest) -> HttpResponse:
         "clinicians": [request.user.pk],
         "schedule": shipped.values_list("pk", flat=True).first(),
     }
-    form = EnrolForm(request.POST or None, clinic=request.clinic, initial=initial)
+    form = EnrolForm(posted(request), clinic=request.clinic, initial=initial)
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
             made = form.save_for(request.clinic, by=request.user.actor, now=timezone.now())
@@ -111,7 +111,7 @@ def edit_patient(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     """Change a patient's details."""
     person = find(request, Patient.objects.all(), patient_id)
     name = person.name
-    form = DetailsForm(request.POST or None, instance=person, clinic=request.clinic)
+    form = DetailsForm(posted(request), instance=person, clinic=request.clinic)
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
             workflows.change_patient(
@@ -132,7 +132,7 @@ def edit_patient(request: StaffRequest, patient_id: UUID) -> HttpResponse:
 def contact(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     """Show and change how the patient is reached, and what they agreed to."""
     person, now = find(request, Patient.objects.all(), patient_id), timezone.now()
-    forms = [ContactForm(person, channel, request.POST or None) for channel in Channel]
+    forms = [ContactForm(person, channel, posted(request)) for channel in Channel]
     are_valid = [form.is_valid() for form in forms]
     if all(are_valid):
         with transaction.atomic():
@@ -157,7 +157,7 @@ def episode_clinicians(request: StaffRequest, episode_id: UUID) -> HttpResponse:
     """Say who answers for the patient."""
     rows = EpisodeOfCare.objects.select_related("patient", "clinic")
     episode = find(request, rows, episode_id)
-    form = CliniciansForm(episode, request.POST or None)
+    form = CliniciansForm(episode, posted(request))
     if request.method == "POST" and form.is_valid():
         care.set_clinicians(
             episode=episode,

@@ -15,7 +15,7 @@ from outcomes import workflows
 from outcomes.clinic_site.answers import answers_of, results_of, wording_of
 from outcomes.clinic_site.forms.fields import refusals_on
 from outcomes.clinic_site.forms.responses import CorrectionForm
-from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock
+from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, declare
 from outcomes.responses.models import QuestionnaireResponse
 
@@ -51,7 +51,7 @@ def response(request: StaffRequest, response_id: UUID) -> HttpResponse:
 def response_correct(request: StaffRequest, response_id: UUID) -> HttpResponse:
     """Replace a final response by a corrected version, with the reason."""
     found = find(request, RESPONSES.filter(status="final"), response_id)
-    form = CorrectionForm(found, request.POST or None)
+    form = CorrectionForm(found, posted(request))
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
             made = workflows.correct_response(

@@ -17,7 +17,7 @@ from outcomes.care.models import Course, SessionStatus, TreatmentSession
 from outcomes.clinic_site.forms.fields import refusals_on
 from outcomes.clinic_site.forms.sessions import CancelForm, MoveForm, SessionEntry
 from outcomes.clinic_site.history import history_of
-from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock
+from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, declare
 
 SESSIONS = TreatmentSession.objects.select_related("course", "clinic", "episode__patient")
@@ -30,7 +30,7 @@ def session_new(request: StaffRequest, course_id: UUID) -> HttpResponse:
     """Record a session that was held, or plan one (`?plan`)."""
     course = find(request, Course.objects.select_related("episode__patient", "clinic"), course_id)
     status = SessionStatus.PLANNED if "plan" in request.GET else SessionStatus.DONE
-    entry = SessionEntry.new(course, status, request.POST or None)
+    entry = SessionEntry.new(course, status, posted(request))
     if request.method == "POST" and entry.is_valid():
         save = partial(
             workflows.record_session,
@@ -54,7 +54,7 @@ def session_edit(request: StaffRequest, session_id: UUID) -> HttpResponse:
     session = find(request, SESSIONS, session_id)
     offers_held = request.method == "GET" and "held" in request.GET
     initial = {"status": SessionStatus.DONE} if offers_held else {}
-    entry = SessionEntry(session, request.POST or None, initial)
+    entry = SessionEntry(session, posted(request), initial)
     if request.method == "POST" and entry.is_valid():
         save = partial(
             workflows.edit_session,
@@ -91,7 +91,7 @@ def session(request: StaffRequest, session_id: UUID) -> HttpResponse:
 def session_move(request: StaffRequest, session_id: UUID) -> HttpResponse:
     """Plan a session for another time."""
     found = find(request, SESSIONS, session_id)
-    form = MoveForm(request.POST or None, initial={"planned_at": found.planned_at})
+    form = MoveForm(posted(request), initial={"planned_at": found.planned_at})
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
             workflows.move_session(
@@ -113,7 +113,7 @@ def session_move(request: StaffRequest, session_id: UUID) -> HttpResponse:
 def session_cancel(request: StaffRequest, session_id: UUID) -> HttpResponse:
     """Record that a planned session is not held."""
     found = find(request, SESSIONS, session_id)
-    form = CancelForm(request.POST or None)
+    form = CancelForm(posted(request))
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
             workflows.cancel_session(

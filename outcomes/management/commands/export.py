@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -54,9 +55,7 @@ class Command(BaseCommand):
             until=options["until"],
         )
         if options["output"] == "-":
-            for block in blocks:
-                sys.stdout.buffer.write(block)
-            sys.stdout.buffer.flush()
+            print_out(blocks)
         else:
             write(options["output"], blocks)
 
@@ -67,6 +66,17 @@ def write_codebook(name: str) -> None:
     if make is None:
         raise CommandError("The codebook's name must end in .csv or .json.", returncode=2)
     write(name, [make().encode()])
+
+
+def print_out(blocks: Generator[bytes, None, None]) -> None:
+    """Write to standard output until it is read no further."""
+    with closing(blocks):
+        try:
+            sys.stdout.buffer.writelines(blocks)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            # What Python would still flush at its end goes nowhere, instead of failing.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def write(name: str, blocks: Iterable[bytes]) -> None:

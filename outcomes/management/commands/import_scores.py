@@ -42,7 +42,9 @@ class Command(BaseCommand):
                 self.stdout.write("Nothing was written: this was a dry run.")
                 return
             by = Actor(kind="system", id="", label="manage.py import_scores")
-            self._show(import_scores(clinic=clinic, plan=plan, content=content, by=by, now=now))
+            done = import_scores(clinic=clinic, plan=plan, content=content, by=by, now=now)
+            self._show(done)
+            self.stdout.write(f"{done.new} questionnaires were imported.")
         except ImportRefused as refusal:
             raise CommandError(_refusal(refusal), returncode=2) from refusal
 

@@ -61,6 +61,7 @@ class Scene(StrEnum):
     ANSWERABLE = "answerable"  # leaves the open questionnaire to whoever tries the demo
 
 
+DAILY_MOOD = (28, 34)
 SCENES = {3: Scene.BIPOLAR, 5: Scene.NO_CONSENT, 9: Scene.WRONG_PERSON}
 
 
@@ -137,7 +138,7 @@ def _part(number: int, size: int, kind: Kind, ends_at: datetime, rng: Random) ->
         session_days=_session_days(rng),
         first_session_on=_first_session_on(enrolled_at),
         session_time=rng.choice(SESSION_TIMES),
-        asks_daily_mood=number % 12 == 4,
+        asks_daily_mood=number in DAILY_MOOD,
         **_treatment(rng),
     )
 
@@ -148,7 +149,7 @@ def _enrolled_at(number: int, size: int, ends_at: datetime, rng: Random) -> date
         return ends_at - NEWCOMERS[from_the_end]
     earlier = size - len(NEWCOMERS)
     # A clinic that grows: more of the patients are recent.
-    days_ago = 12 + (DEMO_DAYS - 12) * (1 - (number - 1) / max(earlier - 1, 1)) ** 2
+    days_ago = 12 + (DEMO_DAYS - 12) * (1 - (number - 1) / max(earlier - 1, 1)) ** 2.6
     day = (ends_at - timedelta(days=days_ago)).astimezone(ZoneInfo(ZONE)).date()
     at = time(rng.randrange(9, 16), rng.randrange(60))
     return local_instant(day - timedelta(days=max(0, day.weekday() - 4)), at, ZONE)

@@ -37,8 +37,8 @@ from outcomes.scheduling.models import Assignment, Schedule
 # Nobody but the chosen few answers at the very end, so that the open alerts are known.
 QUIET_END = timedelta(hours=2)
 LEFT_HALF_DONE = 0.03
-# The first few go on with maintenance to the end, so that the demo has long charts.
-STAYS_THE_YEAR = 5
+# Some go on with maintenance to the end, so that the demo has long charts.
+STAY_TO_THE_END = (1, 3)
 RETRY = timedelta(hours=2)
 
 
@@ -175,8 +175,8 @@ class Story:
             now=now,
         )
         self._plan(now.date() + timedelta(days=6), now)
-        if self.part.number > STAYS_THE_YEAR and self.rng.random() < 0.7:
-            self._at(now + timedelta(days=self.rng.randrange(30, 100)), self._close)
+        if self.part.number not in STAY_TO_THE_END and self.rng.random() < 0.75:
+            self._at(now + timedelta(days=self.rng.randrange(20, 70)), self._close)
 
     def _plan_next(self, planned_at: datetime, now: datetime) -> None:
         usual = 17 if self.part.person.kind is Kind.RELAPSING else 30
@@ -218,7 +218,8 @@ class Story:
         if invitation is not None:
             self._receive(invitation, now)
         self.due = self.stage.moments(self.patient)
-        moments = [moment for moment in self.due.values() if moment is not None]
+        # What stays due at this very moment is left for the real workers.
+        moments = [moment for moment in self.due.values() if moment is not None and moment > now]
         if moments:
             self.next_look = min(moments)
             # A worker looks within the minute, never at the very instant.

@@ -1,0 +1,174 @@
+"""The patient page and what is changed from it."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from outcomes import workflows
+from outcomes.audit.models import AuditEvent
+from outcomes.care import services as care
+from outcomes.care.models import Channel, Consent, CourseKind, TreatmentChange
+from outcomes.clinics.models import User
+from outcomes.delivery.models import Invitation
+from tests.clinic_site.conftest import World
+from tests.conftest import NOW
+
+
+def test_it_shows_who_what_and_when(world: World, as_clinician: Client) -> None:
+    html = as_clinician.get(world.url("patient")).content.decode()
+    for text in (
+        "Robin Example",
+        "17 May 1980",
+        "Clara",
+        "Treatment-resistant depression",
+        "Ketamine Intravenous 40 mg",
+        "robin@patient.example",
+        "consent given",
+        world.url("response"),
+        world.url("session"),
+        world.url("alert"),
+        world.url("session_edit").replace(str(world.session.pk), str(world.planned.pk)),
+    ):
+        assert text in html
+
+
+def test_the_care_team_sees_a_masked_contact_and_no_buttons(
+    world: World, as_care_team: Client
+) -> None:
+    html = as_care_team.get(world.url("patient")).content.decode()
+    assert "robin@patient.example" not in html
+    assert "r•••@patient.example" in html
+    assert "Record session" not in html
+
+
+def test_a_search_finds_every_word_and_stays_out_of_the_address(
+    world: World, other_world: World, as_clinician: Client
+) -> None:
+    page = as_clinician.post(world.url("patients"), {"text": "exam rob"})
+    assert [found.pk for found in page.context["found"]] == [world.patient.pk]
+    assert not as_clinician.post(world.url("patients"), {"text": "olu"}).context["found"]
+
+
+def test_details_are_changed_and_audited(world: World, as_clinician: Client) -> None:
+    entry = {
+        "given_name": "Robin",
+        "family_name": "Renamed",
+        "birth_date": "1980-05-17",
+        "language": "es",
+        "time_zone": "Europe/Madrid",
+    }
+    page = as_clinician.post(world.url("edit_patient"), entry)
+    assert page.status_code == 302
+    world.patient.refresh_from_db()
+    assert (world.patient.family_name, world.patient.time_zone) == ("Renamed", "Europe/Madrid")
+    event = AuditEvent.objects.get(action="patient.changed")
+    assert event.data == {"fields": ["family_name", "language", "time_zone"]}
+
+
+def test_a_bad_detail_is_named_and_nothing_is_saved(world: World, as_clinician: Client) -> None:
+    page = as_clinician.post(world.url("edit_patient"), {"given_name": "", "language": "xx"})
+    assert {"given_name", "birth_date", "language", "time_zone"} == set(page.context["form"].errors)
+    world.patient.refresh_from_db()
+    assert world.patient.given_name == "Robin"
+
+
+def test_a_new_address_ends_the_links_sent_before(world: World, as_clinician: Client) -> None:
+    entry = {"email-value": "New@Patient.Example", "email-is_given": "on"}
+    assert as_clinician.post(world.url("contact"), entry).status_code == 302
+    assert world.patient.contacts.get().value == "new@patient.example"
+    assert Invitation.objects.get().revoked_reason == "contact changed"
+
+
+def test_a_withdrawn_consent_is_recorded(world: World, as_clinician: Client) -> None:
+    as_clinician.post(world.url("contact"), {"email-value": "robin@patient.example"})
+    assert not Consent.objects.latest_for(world.patient, Channel.EMAIL).is_given
+    assert world.patient.contacts.exists()
+
+
+def test_saving_an_unchanged_contact_changes_nothing(world: World, as_clinician: Client) -> None:
+    entry = {"email-value": "robin@patient.example", "email-is_given": "on"}
+    as_clinician.post(world.url("contact"), entry)
+    assert Consent.objects.count() == 1
+    assert Invitation.objects.get().revoked_at is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "field"),
+    [
+        ({"email-value": "nonsense"}, "email-value"),
+        ({"email-value": "", "email-is_given": "on"}, "email-value"),
+        ({"email-value": "a@b.example", "sms-value": "12"}, "sms-value"),
+    ],
+)
+def test_a_bad_contact_is_named(
+    world: World, as_clinician: Client, entry: dict[str, str], field: str
+) -> None:
+    page = as_clinician.post(world.url("contact"), entry)
+    assert f'href="#id_{field}"' in page.content.decode()
+    assert world.patient.contacts.get().value == "robin@patient.example"
+
+
+def test_who_is_responsible_can_change(world: World, admin: User, as_clinician: Client) -> None:
+    as_clinician.post(world.url("episode_clinicians"), {"clinicians": [str(admin.pk)]})
+    assert list(world.episode.clinicians.all()) == [admin]
+    page = as_clinician.post(world.url("episode_clinicians"), {})
+    assert "clinicians" in page.context["form"].errors
+
+
+def test_a_new_course_ends_the_one_before(world: World, as_clinician: Client) -> None:
+    entry = {"kind": "maintenance", "schedule": str(world.course.schedule_id)}
+    assert as_clinician.post(world.url("course_new"), entry).status_code == 302
+    world.course.refresh_from_db()
+    assert world.course.ended_at == NOW
+    assert world.episode.courses.get(ended_at=None).kind == CourseKind.MAINTENANCE
+
+
+def test_a_treatment_change_is_noted_and_never_in_the_future(
+    world: World, as_clinician: Client
+) -> None:
+    url = world.url("treatment_change_new")
+    page = as_clinician.post(url, {"happened_on": "2026-02-03", "description": "Later"})
+    assert list(page.context["form"].errors) == ["happened_on"]
+    as_clinician.post(url, {"happened_on": "2026-01-30", "description": "Sertraline 50 mg"})
+    assert TreatmentChange.objects.get().description == "Sertraline 50 mg"
+    assert b"Sertraline 50 mg" in as_clinician.get(world.url("patient")).content
+
+
+def test_an_episode_is_closed_once(world: World, as_clinician: Client) -> None:
+    assert as_clinician.post(world.url("episode_close")).status_code == 302
+    world.episode.refresh_from_db()
+    assert world.episode.ended_on == NOW.date()
+    assert as_clinician.post(world.url("episode_close")).status_code == 404
+    assert as_clinician.get(world.url("course_new")).status_code == 404
+    html = as_clinician.get(world.url("patient")).content.decode()
+    assert "closed" in html
+    assert "Record session" not in html
+
+
+def test_a_link_is_shown_once(world: World, as_clinician: Client) -> None:
+    assert as_clinician.get(world.url("hand_over")).status_code == 405
+    page = as_clinician.post(world.url("hand_over"))
+    assert page.context["link"] in page.content.decode()
+    assert AuditEvent.objects.filter(action="link.handed_over").count() == 1
+    assert page.context["link"] not in as_clinician.get(world.url("patient")).content.decode()
+
+
+def test_there_is_no_link_to_nothing(world: World, as_clinician: Client) -> None:
+    workflows.close_episode(episode=world.episode, by=_actor(world), now=NOW)
+    world.episode.assignments.update(state="cancelled")
+    page = as_clinician.post(world.url("hand_over"), follow=True)
+    assert b"nothing to answer now" in page.content
+
+
+def test_a_patient_without_an_episode_has_a_page(world: World, as_clinician: Client) -> None:
+    patient = care.create_patient(
+        clinic=world.clinic, by=_actor(world), now=NOW, given_name="Bare", time_zone="UTC"
+    )
+    url = reverse("clinic_site:patient", args=[world.clinic.slug, patient.pk])
+    assert b"no episode of care" in as_clinician.get(url).content
+
+
+def _actor(world: World):
+    return world.member.user.actor

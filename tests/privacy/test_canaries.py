@@ -1,0 +1,100 @@
+"""Seeded names, addresses, birth dates and answers never leave by a side door."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.core import mail
+from django.test import Client
+
+from outcomes import tasks, workflows
+from outcomes.clinics.models import User
+from outcomes.delivery.models import Message
+from tests.conftest import NOW, signed_in
+from tests.journeys.conftest import last_link
+from outcomes.workflows import Enrolment
+
+CANARIES = ("Robin", "Example", "1980", "robin@patient.example", "PHQ", "GAD", "Ketamine")
+
+
+@pytest.fixture
+def urls() -> list[str]:
+    return []
+
+
+def follow(client: Client, urls: list[str], path: str, data: dict[str, Any] | None = None) -> Any:
+    response = client.post(path, data) if data is not None else client.get(path)
+    urls.append(path)
+    while response.status_code in (301, 302, 303):
+        path = response["Location"]
+        urls.append(path)
+        response = client.get(path)
+    return response
+
+
+def test_canaries_stay_out_of_logs_urls_and_messages(
+    enrolment: Enrolment,
+    clinician: User,
+    urls: list[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setattr(Client, "raise_request_exception", False, raising=False)
+    with time_machine.travel(NOW, tick=False) as clock:
+        for task in (tasks.plan_due, tasks.invite_due, tasks.send_bulk):
+            task()
+        phone = Client(raise_request_exception=False)
+        link = last_link()
+        follow(phone, urls, link)
+        born = {"day": "17", "month": "5", "year": "1980"}
+        follow(phone, urls, link, born)
+        for number in range(1, 19):
+            follow(phone, urls, f"/answer/{number}/", {"answer": "1", "value": "1", "item": "1"})
+        follow(phone, urls, "/answer/review/")
+        follow(phone, urls, "/answer/999/")
+        follow(phone, urls, link + "x")
+        tasks.send_alerts()
+        desk = signed_in(clinician)
+        slug, patient = enrolment.patient.clinic.slug, enrolment.patient.pk
+        follow(desk, urls, f"/c/{slug}/")
+        follow(desk, urls, f"/c/{slug}/patients/{patient}/")
+        follow(desk, urls, f"/c/{slug}/patients/{patient}/edit/", {"given_name": "Robin"})
+        clock.move_to(NOW + timedelta(days=1))
+        workflows.invite_due(now=NOW)
+
+    token = link.strip("/").split("/")[-1]
+    told = [record.getMessage() for record in caplog.records if record.name != "django.db.backends"]
+    logs = " ".join(told)
+    addresses = " ".join(urls).replace(token, "")
+    mails = " ".join(f"{m.subject} {m.body} {m.alternatives}" for m in mail.outbox)
+    rows = str(list(Message.objects.values()))
+    for canary in CANARIES:
+        assert canary.lower() not in addresses.lower(), canary
+        assert canary.lower() not in mails.lower(), canary
+        assert canary.lower() not in rows.lower(), canary
+        assert canary.lower() not in logs.lower(), canary
+    assert token not in rows
+
+
+def test_a_link_in_a_log_line_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
+    from config.logs import RedactLinks
+
+    record = logging.LogRecord(
+        "x", logging.WARNING, "", 1, "Not Found: %s", ("/a/SECRETTOKEN/not-for-me/",), None
+    )
+    assert RedactLinks().filter(record)
+    assert record.getMessage() == "Not Found: /a/[redacted]/not-for-me/"
+
+
+def test_tasks_take_no_arguments() -> None:
+    import inspect
+
+    named = [name for name in dir(tasks) if hasattr(getattr(tasks, name), "delay")]
+    assert len(named) >= 7
+    for name in named:
+        assert not inspect.signature(getattr(tasks, name).run).parameters
