@@ -63,6 +63,12 @@ class PatientPage:
         return list(rows.in_order().select_related("course"))[::-1]
 
     @property
+    def latest_sessions(self) -> list[TreatmentSession]:
+        """Return what is planned, and the last sessions before that."""
+        past = [row for row in self.sessions if row.status != SessionStatus.PLANNED]
+        return [row for row in self.sessions if row.status == SessionStatus.PLANNED] + past[:SHOWN]
+
+    @property
     def next_session(self) -> TreatmentSession | None:
         """Return the earliest planned session: the one to record next."""
         planned = [row for row in self.sessions if row.status == SessionStatus.PLANNED]

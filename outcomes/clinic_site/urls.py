@@ -30,6 +30,9 @@ in_clinic: list[URLPattern | URLResolver] = [
         name="patient_responses",
     ),
     path(
+        "patients/<uuid:patient_id>/sessions/", patients.patient_sessions, name="patient_sessions"
+    ),
+    path(
         "episodes/<uuid:episode_id>/clinicians/",
         patients.episode_clinicians,
         name="episode_clinicians",

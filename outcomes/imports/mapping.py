@@ -63,10 +63,10 @@ class Clock:
     start_on: date | None
     days: Mapping[str, int] | None
 
-    def on_day(self, day: int) -> datetime:
-        """Return the instant of a day counted from `start_on`, in UTC."""
+    def on_day(self, day: int, at: time | None = None) -> datetime:
+        """Return the instant of a day counted from `start_on`, in UTC; `at` is a time of day."""
         assert self.start_on is not None
-        local = datetime.combine(self.start_on + timedelta(days=day), self.at, self.zone)
+        local = datetime.combine(self.start_on + timedelta(days=day), at or self.at, self.zone)
         return local.astimezone(UTC)
 
     def read(self, cell: str) -> datetime:
@@ -107,6 +107,8 @@ class Map:
     patient_column: str
     prefix: str
     clock: Clock
+    course_kind: str  #: "" where the file says nothing about a treatment
+    course_from: datetime | None
     measures: tuple[Measure, ...]
 
     @classmethod
@@ -118,6 +120,7 @@ class Map:
             raise ImportRefused([f"The map is not JSON: {error}."]) from error
         if problems := list(_problems(data)):
             raise ImportRefused([f"Map: {problem}." for problem in problems])
+        clock, course = _clock(data["time"]), data.get("course")
         return cls(
             title=data["title"],
             citation=data.get("citation", ""),
@@ -128,7 +131,11 @@ class Map:
             indication=data["indication"],
             patient_column=data["patient"]["column"],
             prefix=data["patient"].get("prefix", ""),
-            clock=_clock(data["time"]),
+            clock=clock,
+            course_kind=course["kind"] if course else "",
+            course_from=(
+                clock.on_day(course["day"], time.fromisoformat(course["at"])) if course else None
+            ),
             measures=tuple(_measure(measure) for measure in data["measures"]),
         )
 
@@ -174,6 +181,8 @@ def _problems(data: Any) -> Iterator[str]:
         yield f"{path}: {error.message}" if path else error.message
     if not errors:
         yield from _time_problems(data["time"])
+        if "course" in data and "start_on" not in data["time"]:
+            yield "course.day: needs time.start_on to count from"
         yield from _measure_problems(data)
 
 

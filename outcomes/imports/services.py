@@ -247,15 +247,32 @@ def _episodes(
             by=by,
             now=now,
         )
-        episodes[record_number] = known.get(patient.pk) or care.open_episode(
-            patient=patient,
-            indication=plan.indication,
-            clinicians=[],
-            started_on=at.astimezone(plan.clock.zone).date(),
+        episodes[record_number] = known.get(patient.pk) or _open(patient, plan, at, by, now)
+    return episodes
+
+
+def _open(
+    patient: Patient, plan: Map, first_at: datetime, by: Actor, now: datetime
+) -> EpisodeOfCare:
+    """Open an episode on the day of its first measurement, with the course the map tells of."""
+    episode = care.open_episode(
+        patient=patient,
+        indication=plan.indication,
+        clinicians=[],
+        started_on=first_at.astimezone(plan.clock.zone).date(),
+        by=by,
+        now=now,
+    )
+    if plan.course_from is not None:
+        care.start_course(
+            episode=episode,
+            kind=plan.course_kind,
+            schedule_id=None,
+            started_at=plan.course_from,
             by=by,
             now=now,
         )
-    return episodes
+    return episode
 
 
 def _record(

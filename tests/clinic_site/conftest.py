@@ -71,6 +71,7 @@ class World:
 KEY_OF = {
     "patient": "patient_id",
     "patient_responses": "patient_id",
+    "patient_sessions": "patient_id",
     "edit_patient": "patient_id",
     "contact": "patient_id",
     "hand_over": "patient_id",

@@ -17,7 +17,7 @@ from tests.clinic_site.conftest import KEY_OF, World
 from tests.conftest import signed_in
 
 READ = ["caseload", "patients", "patient", "patient_responses", "session", "response", "alerts"]
-READ += ["alert"]
+READ += ["alert", "patient_sessions"]
 ENROL = ["enrol", "edit_patient", "contact", "episode_clinicians"]
 RECORD = ["session_new", "session_edit", "session_move", "session_cancel", "response_correct"]
 RECORD += ["course_new", "treatment_change_new", "episode_close"]
@@ -91,7 +91,9 @@ def test_a_foreign_row_looks_exactly_like_no_row(
             assert foreign.content == missing.content, name
 
 
-@pytest.mark.parametrize("name", ["patient", "patient_responses", "session", "response", "alert"])
+@pytest.mark.parametrize(
+    "name", ["patient", "patient_responses", "patient_sessions", "session", "response", "alert"]
+)
 def test_reading_a_record_is_audited(world: World, as_care_team: Client, name: str) -> None:
     as_care_team.get(world.url(name))
     event = AuditEvent.objects.filter(action="patient.viewed").get()

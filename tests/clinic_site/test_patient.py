@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from outcomes import workflows
@@ -172,3 +176,45 @@ def test_a_patient_without_an_episode_has_a_page(world: World, as_clinician: Cli
 
 def _actor(world: World):
     return world.member.user.actor
+
+
+def test_its_queries_do_not_grow_with_the_record(
+    world: World, as_clinician: Client, django_assert_num_queries
+) -> None:
+    url = world.url("patient")
+    as_clinician.get(url)
+    with CaptureQueriesContext(connection) as first:
+        as_clinician.get(url)
+    for days in range(20):
+        workflows.record_session(
+            course=world.course,
+            record={"planned_at": NOW + timedelta(days=days + 20), "status": "planned"},
+            by=_actor(world),
+            now=NOW,
+        )
+    with django_assert_num_queries(len(first)):
+        page = as_clinician.get(url)
+    assert page.content.decode().count("/sessions/") > 20
+
+
+def test_past_sessions_beyond_the_last_ones_have_a_page(world: World, as_clinician: Client) -> None:
+    for number in range(10):
+        workflows.record_session(
+            course=world.course,
+            record={
+                "planned_at": NOW - timedelta(days=30 + number),
+                "status": "cancelled",
+                "status_reason": "Closed",
+            },
+            by=_actor(world),
+            now=NOW,
+        )
+    assert world.url("patient_sessions") in as_clinician.get(world.url("patient")).content.decode()
+    page = as_clinician.get(world.url("patient_sessions"))
+    assert len(page.context["sessions"]) == world.course.sessions.count()
+
+
+def test_every_answer_has_a_page_of_its_own_list(world: World, as_clinician: Client) -> None:
+    page = as_clinician.get(world.url("patient_responses"))
+    assert [row.pk for row in page.context["responses"]] == [world.response.pk]
+    assert as_clinician.get(world.url("patient_responses") + "?page=99").status_code == 200

@@ -68,7 +68,6 @@ def test_an_admin_downloads_a_table(
     assert response["Cache-Control"] == "no-store"
     header = b"".join(response.streaming_content).decode().splitlines()[0]  # type: ignore[attr-defined]
     assert header == ",".join(column.name for column in TABLES[table].columns)
-    response.close()
     assert [action for action, _ in trace(clinic)] == ["export.started", "export.made"]
     assert AuditEvent.objects.get(action="export.made").actor_id == str(admin.pk)
 

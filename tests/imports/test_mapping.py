@@ -24,7 +24,7 @@ DAYS = {"zone": "UTC", "at": "12:00", "start_on": "2025-01-01", "day": {"column"
         ({"indication": "flu"}, "Map: indication: 'flu' is not one of ["),
         ({"time": TIME | {"at": "noon"}}, "Map: time.at: 'noon' does not match"),
         ({"time": TIME | {"zone": "Mars"}}, "Map: time.zone: “Mars” is not a time zone name."),
-        ({"time": TIME | {"day": {"column": "d"}}}, "Map: time: needs either date or day"),
+        ({"time": DAYS | TIME}, "Map: time: needs either date or day"),
         ({"time": {"zone": "UTC", "at": "12:00"}}, "Map: time: needs either date or day"),
         (
             {"time": {"zone": "UTC", "at": "12:00", "day": {"column": "d"}}},
@@ -32,6 +32,10 @@ DAYS = {"zone": "UTC", "at": "12:00", "start_on": "2025-01-01", "day": {"column"
         ),
         ({"time": DAYS | {"start_on": "2025-02-30"}}, "Map: time.start_on: “2025-02-30” is not a"),
         ({"time": DAYS | {"start_on": "0001-01-01"}}, "Map: time.start_on: “0001-01-01” is not a"),
+        (
+            {"course": {"kind": "other", "day": 0, "at": "13:00"}},
+            "Map: course.day: needs time.start_on to count from.",
+        ),
         ({"measures": [{"instrument": "BDI-II"}]}, "Map: measures[0]: needs either column"),
         (
             {"measures": [{"instrument": "BDI-II", "column": "b", "items": {"1": "c"}}]},

@@ -125,7 +125,7 @@ def test_answers_are_read_by_item() -> None:
     found = reading(header + b"1,2025-01-10,1,1,1,,1,1,1,1,3.0\n", plan_of(measures=ITEMS))
     (one,) = found.measurements.values()
     assert one.by_item
-    assert one.values == {item: 1 for item in "1235678"} | {"9": 3}
+    assert one.values == dict.fromkeys("1235678", 1) | {"9": 3}
     wrong = reading(header + b"1,2025-01-10,1,7,1,1,1,1,1,1.5,x\n", plan_of(measures=ITEMS))
     assert wrong.problems == [
         "row 2, column q2: “7” is no answer to PHQ-9 item 2: 0, 1, 2, 3 are.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
@@ -14,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from outcomes import workflows
 from outcomes.care import services as care
-from outcomes.care.models import Channel, EpisodeOfCare, Patient
+from outcomes.care.models import Channel, EpisodeOfCare, Patient, TreatmentSession
 from outcomes.clinic_site.forms.fields import refusals_on
 from outcomes.clinic_site.forms.patients import (
     CliniciansForm,
@@ -30,6 +31,7 @@ from outcomes.review import caseload as caseloads
 from outcomes.scheduling.models import Schedule
 
 MOST_FOUND = 100
+PER_PAGE = 100
 
 
 @declare(Audience.CLINIC, Permission.VIEW_PATIENTS)
@@ -78,8 +80,22 @@ def patient_responses(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     person = find(request, Patient.objects.all(), patient_id)
     now = timezone.now()
     workflows.view_patient(patient=person, page="responses", by=request.user.actor, now=now)
-    context = {"patient": person, "responses": PatientPage.responses_of(person)}
+    pages = Paginator(PatientPage.responses_of(person), PER_PAGE)
+    context = {"patient": person, "responses": pages.get_page(request.GET.get("page"))}
     return render(request, "clinic_site/patient_responses.html", context)
+
+
+@declare(Audience.CLINIC, Permission.VIEW_PATIENTS)
+@require_safe
+@on_clinic_clock
+def patient_sessions(request: StaffRequest, patient_id: UUID) -> HttpResponse:
+    """List every session of the patient, in every episode."""
+    person = find(request, Patient.objects.all(), patient_id)
+    now = timezone.now()
+    workflows.view_patient(patient=person, page="sessions", by=request.user.actor, now=now)
+    rows = TreatmentSession.objects.filter(episode__patient=person).select_related("course")
+    context = {"patient": person, "sessions": rows.in_order().reverse()}
+    return render(request, "clinic_site/patient_sessions.html", context)
 
 
 @declare(Audience.CLINIC, Permission.ENROL_PATIENTS)

@@ -7,7 +7,9 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
+from django.utils import timezone
 
+from outcomes import workflows
 from outcomes.clinics.models import Clinic
 
 
@@ -24,6 +26,6 @@ class Command(BaseCommand):
             first_line = str(error).strip().splitlines()[0]
             raise CommandError(f"The database does not answer: {first_line}") from error
         call_command("createcachetable", verbosity=0)
-        call_command("install_library")
+        workflows.install_library(now=timezone.now())
         if not Clinic.objects.exists():
             call_command("simulate", "--demo")

@@ -149,7 +149,7 @@ def _enrolled_at(number: int, size: int, ends_at: datetime, rng: Random) -> date
         return ends_at - NEWCOMERS[from_the_end]
     earlier = size - len(NEWCOMERS)
     # A clinic that grows: more of the patients are recent.
-    days_ago = 12 + (DEMO_DAYS - 12) * (1 - (number - 1) / max(earlier - 1, 1)) ** 2.6
+    days_ago = 12 + (DEMO_DAYS - 12) * (1 - (number - 1) / max(earlier - 1, 1)) ** 2.2
     day = (ends_at - timedelta(days=days_ago)).astimezone(ZoneInfo(ZONE)).date()
     at = time(rng.randrange(9, 16), rng.randrange(60))
     return local_instant(day - timedelta(days=max(0, day.weekday() - 4)), at, ZONE)
@@ -163,7 +163,7 @@ def _first_session_on(enrolled_at: datetime) -> date:
 
 def _session_days(rng: Random) -> tuple[int, ...]:
     """Draw an induction as in community practice: 4 to 8 sessions in up to four weeks."""
-    count = rng.choice((4, 6, 6, 6, 6, 8))
+    count = rng.choice((4, 4, 4, 6, 6, 8))
     return (0, 3, 7, 10, 14, 17, 21, 24)[:count]
 
 

@@ -130,14 +130,14 @@ class Story:
             by=self.clinician.actor,
             now=now,
         )
-        self._plan(now.date() + timedelta(days=2), now)
+        self._plan_instead(session, now)
 
     def _put_off(self, session: TreatmentSession, fate: Fate, now: datetime) -> None:
         if fate is Fate.CANCELLED:
             workflows.cancel_session(
                 session=session, reason="Patient has a cold", by=self.clinician.actor, now=now
             )
-            self._plan(session.planned_at.date() + timedelta(days=4), now)
+            self._plan_instead(session, now)
             return
         planned_at = self.part.session_at(session.planned_at.date() + timedelta(days=1))
         workflows.move_session(
@@ -149,6 +149,11 @@ class Story:
         )
         self._expect_held(session, planned_at)
         self.look(now)
+
+    def _plan_instead(self, session: TreatmentSession, now: datetime) -> None:
+        """Plan a session in place of one that was not held, after those planned already."""
+        last = max(item.planned_at for item in self.course.sessions.all())
+        self._plan(max(last, session.planned_at).date() + timedelta(days=3), now)
 
     def _plan(self, day: date, now: datetime) -> None:
         """Plan one more session, for this day or the next working day."""

@@ -1,0 +1,241 @@
+"""Make synthetic clinics: the demo, an empty one, or many patients at once."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from dataclasses import dataclass
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.core.validators import validate_email, validate_slug
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from outcomes.audit.models import SYSTEM
+from outcomes.clinics import services as clinics
+from outcomes.clinics.access import Role
+from outcomes.clinics.models import Clinic, User
+from outcomes.instruments.models import InstrumentVersion
+from outcomes.management.demo import demo_summary
+from outcomes.management.simulation.builder import MailWaiting, build_demo
+from outcomes.management.simulation.bulk import Progress, fill_clinic
+
+EMPTY_CRISIS_TEXT = "If you are in danger, call your local emergency number now."
+PROGRESS_EVERY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for, checked."""
+
+    is_demo: bool
+    slug: str
+    clinics: int
+    patients: int
+    seed: int
+    admin_email: str
+
+    @property
+    def slugs(self) -> list[str]:
+        """Return one slug per clinic."""
+        if self.clinics == 1:
+            return [self.slug]
+        return [f"{self.slug}-{number}" for number in range(1, self.clinics + 1)]
+
+
+class Command(BaseCommand):
+    """Make the demo clinic, an empty clinic, or clinics with many synthetic patients."""
+
+    help = (
+        "Make the demo clinic (--demo), an empty clinic (--patients 0 --slug NAME) or clinics "
+        "with many synthetic patients (--patients 100000 --clinics 20)."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the numbers as text, so that a bad one gets one sentence."""
+        parser.add_argument("--demo", action="store_true", help="the demo clinic (default)")
+        parser.add_argument("--clinics", default="1", help="how many clinics (1)")
+        parser.add_argument("--patients", help="how many patients in all; 0 makes empty clinics")
+        parser.add_argument("--slug", help="the clinic's name in addresses")
+        parser.add_argument("--seed", default="1", help="the same seed makes the same patients (1)")
+        parser.add_argument("--admin-email", default="", help="add this person as clinic admin")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Check what was asked for, then make it."""
+        wish = read_wish(options)
+        if not InstrumentVersion.objects.exists():
+            raise CommandError("There are no questionnaires yet: run `manage.py setup` first.")
+        if wish.is_demo:
+            self._make_demo(wish)
+        elif wish.patients == 0:
+            self._make_empty(wish)
+        else:
+            self._make_many(wish)
+
+    def _make_demo(self, wish: Wish) -> None:
+        started = time.monotonic()
+        refuse_taken(wish.slugs)
+        try:
+            demo = build_demo(slug=wish.slug, seed=wish.seed, now=timezone.now())
+        except MailWaiting as error:
+            raise CommandError(
+                "Mail of other clinics waits to be sent: make the demo in a database of its own."
+            ) from error
+        took = time.monotonic() - started
+        self.stdout.write(f"{demo.clinic.name}: {demo.patients} synthetic patients ({took:.0f} s).")
+        for line in demo_summary(settings.BASE_URL):
+            self.stdout.write(line)
+
+    def _make_empty(self, wish: Wish) -> None:
+        existing = list(Clinic.objects.filter(slug__in=wish.slugs))
+        if not (existing and wish.admin_email):
+            refuse_taken(wish.slugs)
+            existing = [make_clinic(slug, is_synthetic=False) for slug in wish.slugs]
+            for clinic in existing:
+                self.stdout.write(f"Empty clinic {clinic.slug} made.")
+        self._add_admin(existing, wish)
+
+    def _make_many(self, wish: Wish) -> None:
+        refuse_taken(wish.slugs)
+        now, made = timezone.now(), []
+        tally = Tally(wish.patients, time.monotonic())
+        for number, slug in enumerate(wish.slugs):
+            clinic = make_clinic(slug, is_synthetic=True)
+            made.append(clinic)
+            clinicians = [add_member(clinic, f"clinician@{slug}.example", "Dr Amara Synthetic")]
+            share = wish.patients // wish.clinics + (number < wish.patients % wish.clinics)
+            for progress in fill_clinic(
+                clinic=clinic,
+                clinicians=clinicians,
+                patients=share,
+                seed=f"{wish.seed}:{number}",
+                now=now,
+            ):
+                if tally.add(progress):
+                    self.stdout.write(tally.line())
+        self.stdout.write(tally.line())
+        self._add_admin(made, wish)
+
+    def _add_admin(self, made: list[Clinic], wish: Wish) -> None:
+        if not wish.admin_email:
+            command = "python manage.py simulate --patients 0"
+            self.stdout.write("Nobody can sign in yet. Add the first clinic admin with:")
+            self.stdout.write(f"  {command} --slug {made[0].slug} --admin-email ADDRESS")
+            return
+        for clinic in made:
+            user = add_member(clinic, wish.admin_email, wish.admin_email, Role.CLINIC_ADMIN)
+        self.stdout.write(f"{wish.admin_email} sets a password once at:")
+        self.stdout.write(f"  {password_address(user)}")
+
+
+@dataclass
+class Tally:
+    """Count what is stored, and how fast."""
+
+    wanted: int
+    started: float
+    patients: int = 0
+    responses: int = 0
+    said: float = 0.0
+
+    def add(self, progress: Progress) -> bool:
+        """Count a batch; return whether it is time to say so."""
+        self.patients += progress.patients
+        self.responses += progress.responses
+        is_time = time.monotonic() - self.said >= PROGRESS_EVERY_SECONDS
+        return is_time and self.patients < self.wanted
+
+    def line(self) -> str:
+        """Return where it stands, in one line."""
+        self.said = time.monotonic()
+        seconds = max(self.said - self.started, 0.001)
+        return (
+            f"{self.patients:,} of {self.wanted:,} patients, {self.responses:,} responses: "
+            f"{self.patients / seconds:,.0f} patients/s, {self.responses / seconds:,.0f} responses/s"
+        )
+
+
+def read_wish(options: dict[str, Any]) -> Wish:
+    """Return what was asked for, or refuse it with one sentence."""
+    is_demo = options["demo"] or options["patients"] is None
+    if options["demo"] and options["patients"] is not None:
+        raise CommandError("--demo decides the number of patients itself: leave out --patients.")
+    if is_demo and settings.PRODUCTION:
+        raise CommandError("The demo clinic has passwords that everybody knows: not in production.")
+    patients = 0 if is_demo else whole_number("--patients", options["patients"], 0)
+    default_slug = "demo" if is_demo else "synthetic" if patients else "clinic"
+    wish = Wish(
+        is_demo=is_demo,
+        slug=options["slug"] or default_slug,
+        clinics=whole_number("--clinics", options["clinics"], 1),
+        patients=patients,
+        seed=whole_number("--seed", options["seed"], 0),
+        admin_email=options["admin_email"],
+    )
+    if is_demo and wish.clinics > 1:
+        raise CommandError("There is one demo clinic: leave out --clinics.")
+    check_names(wish)
+    return wish
+
+
+def whole_number(name: str, text: str, least: int) -> int:
+    """Return the number, or refuse with one sentence what is none or too small."""
+    if not str(text).isdecimal() or int(text) < least:
+        raise CommandError(f"{name} must be a whole number of at least {least}, not {text!r}.")
+    return int(text)
+
+
+def check_names(wish: Wish) -> None:
+    """Refuse a slug or an address that is none."""
+    try:
+        validate_slug(wish.slug)
+    except ValidationError as error:
+        raise CommandError(
+            f"{wish.slug!r} cannot stand in an address: use letters, digits and hyphens."
+        ) from error
+    if wish.admin_email:
+        try:
+            validate_email(wish.admin_email)
+        except ValidationError as error:
+            raise CommandError(f"{wish.admin_email!r} is not an e-mail address.") from error
+
+
+def refuse_taken(slugs: list[str]) -> None:
+    """Refuse to touch a clinic that exists."""
+    taken = Clinic.objects.filter(slug__in=slugs).values_list("slug", flat=True).first()
+    if taken is not None:
+        raise CommandError(f"There is a clinic {taken!r} already: choose another --slug.")
+
+
+@transaction.atomic
+def make_clinic(slug: str, *, is_synthetic: bool) -> Clinic:
+    """Make a clinic without patients or staff."""
+    return clinics.create_clinic(
+        slug=slug,
+        name=slug.replace("-", " ").title(),
+        crisis_text=EMPTY_CRISIS_TEXT,
+        is_synthetic=is_synthetic,
+        by=SYSTEM,
+        now=timezone.now(),
+    )
+
+
+def add_member(clinic: Clinic, email: str, name: str, role: Role = Role.CLINICIAN) -> User:
+    """Give a person a role; a new account has no password until its owner sets one."""
+    member = clinics.add_member(
+        clinic=clinic, email=email, name=name, role=role, by=SYSTEM, now=timezone.now()
+    )
+    return member.user
+
+
+def password_address(user: User) -> str:
+    """Return an address at which the user sets a password; it works once."""
+    key = default_token_generator.make_token(user)
+    kwargs = {"uidb36": user_pk_to_url_str(user), "key": key}
+    return f"{settings.BASE_URL}{reverse('account_reset_password_from_key', kwargs=kwargs)}"

@@ -1,0 +1,29 @@
+"""`manage.py setup` can be run as often as one likes."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+
+from outcomes.instruments.models import InstrumentVersion
+from outcomes.management.commands import setup
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_leaves_a_clinic_as_it_is(clinic, capsys):
+    before = InstrumentVersion.objects.count()
+    call_command("setup")
+    assert InstrumentVersion.objects.count() == before
+    assert capsys.readouterr().out == ""
+
+
+def test_a_database_that_does_not_answer_gets_one_line(monkeypatch):
+    def refuse(*args, **options):
+        raise OperationalError("connection refused\nIs the server running?")
+
+    monkeypatch.setattr(setup, "call_command", refuse)
+    with pytest.raises(CommandError) as error:
+        call_command("setup")
+    assert str(error.value) == "The database does not answer: connection refused"
