@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 from django.db.models import Q
 
 from outcomes.audit import services as audit
@@ -63,8 +65,11 @@ def add_member(
     """Give a person a role in the clinic, making their account when there is none.
 
     A new account has no usable password: the person sets one through “forgotten password”.
-    A person who had a role here gets the new one instead.
+    A person who had a role here gets the new one instead. Raises ValidationError when that would
+    leave the clinic without an admin.
     """
+    if role != Role.CLINIC_ADMIN:
+        _keep_an_admin(clinic, but=email.lower())
     user = User.objects.filter(email=email.lower()).first()
     if user is None:
         user = User.objects.create_user(email, name=name)
@@ -88,7 +93,8 @@ def add_member(
 
 @transaction.atomic
 def end_membership(*, membership: Membership, by: Actor, now: datetime) -> Membership:
-    """End a person's role in the clinic."""
+    """End a person's role in the clinic; raises ValidationError for its last admin."""
+    _keep_an_admin(membership.clinic, but=membership.user.email)
     membership.ended_at = now
     membership.save(update_fields=["ended_at"])
     audit.record(
@@ -101,6 +107,12 @@ def end_membership(*, membership: Membership, by: Actor, now: datetime) -> Membe
         data={"user": str(membership.user_id)},
     )
     return membership
+
+
+def _keep_an_admin(clinic: Clinic, but: str) -> None:
+    admins = Membership.objects.active().filter(clinic=clinic, role=Role.CLINIC_ADMIN)
+    if admins.filter(user__email=but).exists() and not admins.exclude(user__email=but).exists():
+        raise ValidationError(_("The clinic needs at least one clinic admin."))
 
 
 @transaction.atomic

@@ -158,6 +158,7 @@ class Message(ClinicRow):
                 condition=Q(state__in=["pending", "sending"]),
                 name="message_outbox",
             ),
+            models.Index(fields=["clinic", "-created_at"], name="message_by_clinic"),
         ]
 
     def __str__(self) -> str:

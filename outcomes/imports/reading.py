@@ -39,13 +39,23 @@ class Measurement:
     instrument: str
     at: datetime
     by_item: bool
-    row: int  #: where it first stands in the file
-    values: dict[str, int] = field(default_factory=dict)
+    values: dict[str, int]
+    where: str  #: in the file it first stands, for a person
 
     @property
     def key(self) -> tuple[str, str, datetime]:
         """Return what makes it the same measurement: patient, instrument and time."""
         return self.record_number, self.instrument, self.at
+
+    def contradictions(self, known: Mapping[str, float]) -> list[str]:
+        """Say where another reading of the same measurement has other values."""
+        if self.by_item:
+            return ["the answers contradict those"] if self.values != known else []
+        return [
+            f"{value} contradicts {known[scale]:g}"
+            for scale, value in self.values.items()
+            if known.get(scale, value) != value
+        ]
 
 
 @dataclass(slots=True)
@@ -68,7 +78,7 @@ def read_rows(content: bytes, delimiter: str) -> list[Row]:
     if len(records) == 1:
         raise ImportRefused(["The file has a header but no rows."])
     if problems := [
-        f"Row {number}: has {len(cells)} cells where the header has {len(header)}."
+        f"row {number}: has {len(cells)} cells where the header has {len(header)}."
         for number, cells in records[1:]
         if len(cells) != len(header)
     ]:
@@ -159,12 +169,17 @@ def _read_row(
         return
     at = _time(row, plan, now, reading)
     for measure in plan.measures:
+        values, problems = _values(row, measure, definitions[measure.instrument], plan.missing)
+        reading.problems += problems
+        reading.skipped[measure.label] += not values and not problems
         measured_at = at if measure.day is None else plan.clock.on_day(measure.day)
-        if measured_at is not None:
-            found = Measurement(
-                record_number, measure.instrument, measured_at, not measure.column, row.number
+        if values and measured_at is not None:
+            where = row.where(" ".join(measure.columns))
+            by_item = not measure.column
+            _add(
+                Measurement(record_number, measure.instrument, measured_at, by_item, values, where),
+                reading,
             )
-            _fill(found, row, measure, definitions[measure.instrument], plan.missing, reading)
 
 
 def _time(row: Row, plan: Map, now: datetime, reading: Reading) -> datetime | None:
@@ -179,27 +194,19 @@ def _time(row: Row, plan: Map, now: datetime, reading: Reading) -> datetime | No
     return at
 
 
-def _fill(
-    found: Measurement,
-    row: Row,
-    measure: Measure,
-    definition: Definition,
-    missing: frozenset[str],
-    reading: Reading,
-) -> None:
-    """Read a measure's cells of one row; one that cannot be read is a problem, never a gap."""
-    cells = {column: plain(row.cells[column]) for column in measure.columns}
-    if all(cell in missing for cell in cells.values()):
-        reading.skipped[measure.label] += 1
-        return
-    problems = []
+def _values(
+    row: Row, measure: Measure, definition: Definition, missing: frozenset[str]
+) -> tuple[dict[str, int], list[str]]:
+    """Return a measure's values in one row, and every cell that cannot be read: never a gap."""
+    values, problems = {}, []
     for name, column in measure.parts.items():
-        if cells[column] not in missing:
+        cell = plain(row.cells[column])
+        if cell not in missing:
             try:
-                found.values[name] = _value(cells[column], name, measure, definition)
+                values[name] = _value(cell, name, measure, definition)
             except ValueError as error:
                 problems.append(f"{row.where(column)}: {error}.")
-    reading.problems += problems or _clashes(found, row.where(" ".join(cells)), reading)
+    return values, problems
 
 
 def _value(cell: str, name: str, measure: Measure, definition: Definition) -> int:
@@ -228,16 +235,11 @@ def _total(cell: str, measure: Measure, scale: Scale) -> int:
     return int(value)
 
 
-def _clashes(found: Measurement, where: str, reading: Reading) -> list[str]:
-    """Keep a measurement; say where it differs from the same one in an earlier row."""
+def _add(found: Measurement, reading: Reading) -> None:
+    """Keep a measurement; the same one again changes nothing, a different one is a problem."""
     known = reading.measurements.setdefault(found.key, found)
-    if found.by_item:
-        clashes = ["the answers contradict those"] if found.values != known.values else []
-    else:
-        clashes = [
-            f"{value} contradicts {known.values[scale]}"
-            for scale, value in found.values.items()
-            if known.values.setdefault(scale, value) != value
-        ]
-    same = f"in row {known.row}, for the same patient and time."
-    return [f"{where}: {clash} {same}" for clash in clashes]
+    reading.problems += [
+        f"{found.where}: {words} in {known.where}, for the same patient and time."
+        for words in found.contradictions(known.values)
+    ]
+    known.values = found.values | known.values

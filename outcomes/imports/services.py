@@ -81,8 +81,9 @@ def import_scores(
 
     Raises ImportRefused with every problem, and then nothing is written.
     """
-    # One import of a clinic at a time: the next one sees what this one wrote.
-    Clinic.objects.select_for_update().get(pk=clinic.pk)
+    # One import of a clinic at a time, so that the next sees what this one wrote. Patients may go
+    # on answering: a lock on the key itself would make them wait.
+    Clinic.objects.select_for_update(no_key=True).get(pk=clinic.pk)
     work = _prepare(clinic, plan, content, now)
     made = list(_responses(clinic, plan, work, by, now))
     responses = QuestionnaireResponse.objects.bulk_create([one for one, _ in made], _AT_ONCE)
@@ -103,10 +104,10 @@ def _prepare(clinic: Clinic, plan: Map, content: bytes, now: datetime) -> _Work:
     numbered = {_submission_id(clinic.pk, found): found for found in reading.measurements.values()}
     stored = dict(_stored(clinic, list(numbered)))
     problems = [
-        f"Row {found.row}: {found.instrument} was imported before for the same patient and time, "
-        "with another value."
+        f"{found.where}: {words} imported before, for the same patient and time."
         for number, found in numbered.items()
-        if number in stored and stored[number] != found.values
+        if number in stored
+        for words in [*found.contradictions(stored[number]), *_additions(found, stored[number])]
     ]
     if reading.problems or problems:
         raise ImportRefused([*reading.problems, *problems])
@@ -121,12 +122,17 @@ def _submission_id(clinic_id: UUID, found: Measurement) -> str:
     return "import:" + hashlib.sha256(key.encode()).hexdigest()[:56]
 
 
+def _additions(found: Measurement, known: dict[str, float]) -> list[str]:
+    added = [] if found.by_item else [scale for scale in found.values if scale not in known]
+    return [f"{scale} cannot be added to what was" for scale in added]
+
+
 def _parts(names: list[str]) -> Iterator[list[str]]:
     for start in range(0, len(names), _AT_ONCE):
         yield names[start : start + _AT_ONCE]
 
 
-def _stored(clinic: Clinic, numbers: list[str]) -> Iterator[tuple[str, dict[str, int | float]]]:
+def _stored(clinic: Clinic, numbers: list[str]) -> Iterator[tuple[str, dict[str, float]]]:
     """Yield what was imported under these numbers: scores by scale, or the answers given."""
     for part in _parts(numbers):
         responses = QuestionnaireResponse.objects.filter(clinic=clinic, submission_id__in=part)

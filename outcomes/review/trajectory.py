@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from operator import attrgetter
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -68,7 +69,7 @@ class Measure:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trajectory:
     """What the patient page shows of one episode."""
 
@@ -86,7 +87,7 @@ class Trajectory:
         """Return the chart as SVG for a phone."""
         return draw_trajectory(self.chart, "narrow")
 
-    @property
+    @cached_property
     def rows(self) -> list[Row]:
         """Return every score, newest first, as the table under the chart."""
         rows = [row for measure in self.measures for row in measure.rows]
@@ -366,7 +367,7 @@ def _row(
     start: ScorePoint | None,
     held: Sequence[TreatmentSession],
 ) -> Row:
-    before = bisect_right([session.at for session in held], score.at)
+    before = bisect_right(held, score.at, key=lambda session: session.at)
     session = held[before - 1] if before else None
     since = score.at - session.at if session else None
     recall = definition.recall_days

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from outcomes.audit.models import SYSTEM
 from outcomes.care.models import Patient
@@ -121,3 +122,17 @@ def test_changing_a_clinic_records_what_was_before(
 
     event = AuditEvent.objects.get(action="clinic.changed")
     assert event.data == {"display_name": ["North", "The Lane"]}
+
+
+def test_a_clinic_keeps_one_admin(clinic: Clinic, admin: User, now: datetime) -> None:
+    membership = Membership.objects.get(user=admin)
+
+    with pytest.raises(ValidationError, match="at least one clinic admin"):
+        clinics.end_membership(membership=membership, by=SYSTEM, now=now)
+    with pytest.raises(ValidationError, match="at least one clinic admin"):
+        clinics.add_member(
+            clinic=clinic, email=admin.email, name="", role=Role.CARE_TEAM, by=SYSTEM, now=now
+        )
+
+    membership.refresh_from_db()
+    assert (membership.role, membership.ended_at) == (Role.CLINIC_ADMIN, None)

@@ -170,5 +170,5 @@ def test_a_file_overtaken_by_another_import_is_refused_at_the_end(
     other = upload(client, clinic, FILE.replace(b"33", b"30")).context["parcel"]
     client.post(url, {"confirmed": other})
     page = client.post(url, {"confirmed": parcel}).content.decode()
-    assert "Row 2: BDI-II was imported before" in page
+    assert "row 2, column bdi: 33 contradicts 30 imported before" in page
     assert QuestionnaireResponse.objects.count() == 4

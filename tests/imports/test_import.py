@@ -85,9 +85,22 @@ def test_a_changed_value_is_refused_and_nothing_is_written(imported: Import) -> 
     before = counts()
     problems = refusal_of(lambda: imported(FILE.replace(b"33", b"30") + b"3,2025-01-10,1,1\n"))
     assert problems == [
-        "Row 2: BDI-II was imported before for the same patient and time, with another value."
+        "row 2, column bdi: 30 contradicts 33 imported before, for the same patient and time."
     ]
     assert counts() == before
+
+
+def test_a_scale_is_not_added_to_a_measurement_imported_before(imported: Import) -> None:
+    content = b"id,on,pct,raw\n1,2025-01-10,28,7\n"
+    percent, raw = (
+        {"instrument": "WHO-5", "scale": scale, "column": column}
+        for scale, column in (("total", "pct"), ("raw", "raw"))
+    )
+    imported(content, plan_of(measures=[percent]))
+    assert refusal_of(lambda: imported(content, plan_of(measures=[percent, raw]))) == [
+        "row 2, column pct: raw cannot be added to what was imported before, "
+        "for the same patient and time."
+    ]
 
 
 def test_a_response_corrected_since_stays_corrected(imported: Import, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.imports.conftest import FILE, plan_of, refusal_of
 
 NOW = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
 LIBRARY = load_library()
+EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 ITEMS = [{"instrument": "PHQ-9", "items": {str(n): f"q{n}" for n in range(1, 10)}}]
 
 
@@ -35,7 +37,7 @@ def reading(content: bytes, plan: Map | None = None) -> Reading:
         (b"id,on,who\n1,2025-01-10,0\n", "The file has no column bdi. It has id, on, who."),
         (b"id,on,bdi,who\n1,2025-01-10,33,\xe4\n", "The file is not UTF-8 text: see row 2."),
         ("id,on,bdi,who\n".encode("utf-16"), "The file is not UTF-8 text: see row 1."),
-        (b"id,on,bdi,who\n1,2025-01-10,33\n", "Row 2: has 3 cells where the header has 4."),
+        (b"id,on,bdi,who\n1,2025-01-10,33\n", "row 2: has 3 cells where the header has 4."),
         (b'id,on,bdi,who\n1,2025-01-10,"33,4\n', "The file is not CSV: "),
     ],
 )
@@ -71,7 +73,7 @@ def test_a_wrong_cell_is_named_by_row_and_column(row: str, sentence: str) -> Non
 def test_every_wrong_cell_is_named_not_only_the_first() -> None:
     problems = reading(b"id,on,bdi,who\n1,2025-01-10,99,99\n2,never,99,1\n").problems
     assert [problem.split(":")[0] for problem in problems] == [
-        "row 2, column bdi", "row 2, column who", "row 3, column on",
+        "row 2, column bdi", "row 2, column who", "row 3, column on", "row 3, column bdi",
     ]  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def test_a_repeated_measurement_is_one_and_a_contradicting_one_is_refused() -> N
     assert same.problems == []
     other = reading(b"id,on,bdi,who\n1,2025-01-10,33,0\n1,2025-01-10,34,0\n")
     assert other.problems == [
-        "row 3, column bdi: 34 contradicts 33 in row 2, for the same patient and time."
+        "row 3, column bdi: 34 contradicts 33 in row 2, column bdi, for the same patient and time."
     ]
 
 
@@ -97,7 +99,8 @@ def test_a_fixed_day_is_taken_once_per_patient() -> None:
     assert at == {1: {"total": 20}, 8: {"total": 15}, 15: {"total": 9}}
     other = reading(b"id,day,base,now\n1,7,20,15\n1,14,21,9\n", plan)
     assert other.problems == [
-        "row 3, column base: 21 contradicts 20 in row 2, for the same patient and time."
+        "row 3, column base: 21 contradicts 20 in row 2, column base, "
+        "for the same patient and time."
     ]
 
 
@@ -134,7 +137,7 @@ def test_answers_are_read_by_item() -> None:
     ]
     twice = header + b"1,2025-01-10,1,1,1,1,1,1,1,1,0\n1,2025-01-10,1,1,1,1,1,1,1,1,1\n"
     (problem,) = reading(twice, plan_of(measures=ITEMS)).problems
-    assert problem.endswith("the answers contradict those in row 2, for the same patient and time.")
+    assert "q1 q2 q3 q4 q5 q6 q7 q8 q9: the answers contradict those in row 2, column" in problem
 
 
 @pytest.mark.parametrize(
@@ -154,6 +157,13 @@ def test_answers_are_read_by_item() -> None:
 def test_a_map_may_name_only_what_the_library_has(measure: dict[str, Any], sentence: str) -> None:
     (problem,) = definition_problems(plan_of(measures=[measure]), LIBRARY)
     assert problem.startswith(sentence)
+
+
+@pytest.mark.parametrize("name", ["claus_2020", "antidepressant_trial"])
+def test_the_example_maps_are_maps(name: str) -> None:
+    plan = Map.from_text((EXAMPLES / f"{name}.map.json").read_bytes())
+    assert list(definition_problems(plan, LIBRARY)) == []
+    assert plan.note.startswith("ASSUMED")
 
 
 def test_the_delimiter_of_the_map_is_used() -> None:

@@ -28,7 +28,7 @@ from outcomes.care.models import (
 )
 from outcomes.clinics.models import Clinic, User
 
-# The words a patient agrees to, by version: docs/consent.md holds each.
+# The words a patient agrees to, by version: templates/clinic_site/consent/ holds each.
 CONSENT_WORDING = "2026-11"
 
 

@@ -57,20 +57,6 @@ class RoleForm(forms.Form):
         super().__init__(data, initial={"role": member.role})
         self.member = member
 
-    def clean_role(self) -> str:
-        """Refuse to leave the clinic without an admin."""
-        role: str = self.cleaned_data["role"]
-        if role != Role.CLINIC_ADMIN:
-            refuse_last_admin(self.member)
-        return role
-
-
-def refuse_last_admin(member: Membership) -> None:
-    """Raise ValidationError if the clinic would have no admin without this member."""
-    admins = Membership.objects.active().filter(clinic_id=member.clinic_id, role=Role.CLINIC_ADMIN)
-    if member.role == Role.CLINIC_ADMIN and not admins.exclude(pk=member.pk).exists():
-        raise ValidationError(_("The clinic needs at least one clinic admin."))
-
 
 class MemberForm(forms.Form):
     """A new member."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from outcomes.clinic_site.forms.clinic import MemberForm, RoleForm, TokenForm, refuse_last_admin
+from outcomes.clinic_site.forms.clinic import MemberForm, RoleForm, TokenForm
 from outcomes.clinic_site.forms.fields import refusals_on
 from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics import services as clinics
@@ -72,7 +72,6 @@ def member_end(request: StaffRequest, member_id: UUID) -> HttpResponse:
     found = _member(request, member_id)
     form = RoleForm(found, {"role": found.role})
     with refusals_on(form):
-        refuse_last_admin(found)
         clinics.end_membership(membership=found, by=request.user.actor, now=timezone.now())
         messages.success(request, _("%s has no role here any more.") % found.user)
         return redirect("clinic_site:members", request.clinic.slug)

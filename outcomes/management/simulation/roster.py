@@ -163,7 +163,7 @@ def _first_session_on(enrolled_at: datetime) -> date:
 
 def _session_days(rng: Random) -> tuple[int, ...]:
     """Draw an induction as in community practice: 4 to 8 sessions in up to four weeks."""
-    count = rng.choice((4, 4, 4, 6, 6, 8))
+    count = rng.choice((4, 4, 4, 4, 6, 6, 8))
     return (0, 3, 7, 10, 14, 17, 21, 24)[:count]
 
 

@@ -106,20 +106,16 @@ class Stage:
         if now < self.ends_at - LEFT_FOR_THE_WORKERS:
             workflows.send_due(lane=lane, clock=lambda: now)
 
-    def sweep(self, patient: Patient, now: datetime, due: Moments | None) -> Invitation | None:
-        """Do for one patient what the workers do every minute; return a new invitation.
-
-        `due` is what `moments` last said; None if something else has happened since.
-        """
-        if due is None or _is_past(due["closes"], now):
+    def sweep(self, patient: Patient, due: Moments, now: datetime) -> Invitation | None:
+        """Do for one patient what the workers do every minute; return a new invitation."""
+        if is_past(due["closes"], now):
             scheduling.expire_closed(now=now)
-        courses = list(Course.objects.filter(episode__patient=patient, needs_plan=True))
-        for course in courses:
+        for course in Course.objects.filter(episode__patient=patient, needs_plan=True):
             scheduling.replan(course=course, now=now)
         invitation = None
         if Assignment.objects.filter(patient=patient).planned().answerable_at(now).exists():
             invitation = workflows.invite_patient(patient=patient, now=now)
-        if invitation is not None or due is None or _is_past(due["sends"], now):
+        if invitation is not None or is_past(due["sends"], now):
             self.deliver(Lane.BULK, now)
         return invitation
 
@@ -173,5 +169,6 @@ class Stage:
         alerts.resolve(alert=alert, user=user, outcome=outcome, note=note, now=now)
 
 
-def _is_past(moment: datetime | None, now: datetime) -> bool:
+def is_past(moment: datetime | None, now: datetime) -> bool:
+    """Say whether there is such a moment and it has come."""
     return moment is not None and moment <= now

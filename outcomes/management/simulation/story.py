@@ -29,7 +29,7 @@ from outcomes.management.simulation import model
 from outcomes.management.simulation.model import Kind
 from outcomes.management.simulation.roster import TREATMENT_CHANGES, Part, Scene
 from outcomes.management.simulation.sessions import Fate, draw_fate, record_of
-from outcomes.management.simulation.stage import Moments, Stage
+from outcomes.management.simulation.stage import Stage, is_past
 from outcomes.responses.models import Mode, QuestionnaireResponse
 from outcomes.responses.services import Answers
 from outcomes.scheduling.models import Assignment, Schedule
@@ -57,7 +57,6 @@ class Story:
     episode: EpisodeOfCare = field(init=False)
     course: Course = field(init=False)
     next_look: datetime | None = None
-    due: Moments | None = None
 
     # -- The clinic --------------------------------------------------------------------------------
 
@@ -120,7 +119,8 @@ class Story:
         self.held.append(record["started_at"])
         if self.course.kind == CourseKind.MAINTENANCE:
             self._plan_next(planned_at, now)
-        self.look(now)
+        else:
+            self.look(now)
 
     def _miss(self, session: TreatmentSession, now: datetime) -> None:
         workflows.cancel_session(
@@ -180,14 +180,13 @@ class Story:
             now=now,
         )
         self._plan(now.date() + timedelta(days=6), now)
-        if self.part.number not in STAY_TO_THE_END and self.rng.random() < 0.75:
-            self._at(now + timedelta(days=self.rng.randrange(20, 70)), self._close)
+        if self.part.number not in STAY_TO_THE_END and self.rng.random() < 0.85:
+            self._at(now + timedelta(days=self.rng.randrange(14, 50)), self._close)
 
     def _plan_next(self, planned_at: datetime, now: datetime) -> None:
         usual = 17 if self.part.person.kind is Kind.RELAPSING else 30
         days = usual + self.rng.randrange(0, 12)
-        if self.episode.ended_on is None:
-            self._plan(planned_at.date() + timedelta(days=days), now)
+        self._plan(planned_at.date() + timedelta(days=days), now)
 
     def _change_treatment(self, now: datetime) -> None:
         care.record_treatment_change(
@@ -217,23 +216,25 @@ class Story:
 
     # -- The workers, for this patient ---------------------------------------------------------------
 
-    def look(self, now: datetime, due: Moments | None = None) -> None:
+    def look(self, now: datetime) -> None:
         """Let the workers do what is due for this patient, and put down when they look again."""
-        invitation = self.stage.sweep(self.patient, now, due)
-        if invitation is not None:
-            self._receive(invitation, now)
-        self.due = self.stage.moments(self.patient)
+        due = self.stage.moments(self.patient)
+        if any(is_past(moment, now) for moment in due.values()):
+            invitation = self.stage.sweep(self.patient, due, now)
+            if invitation is not None:
+                self._receive(invitation, now)
+            due = self.stage.moments(self.patient)
         # What stays due at this very moment is left for the real workers.
-        moments = [moment for moment in self.due.values() if moment is not None and moment > now]
-        if moments:
-            self.next_look = min(moments)
+        later = [moment for moment in due.values() if moment is not None and moment > now]
+        if later:
             # A worker looks within the minute, never at the very instant.
-            self.stage.clock.at(self.next_look + timedelta(seconds=20), self._look_again)
+            self.next_look = min(later) + timedelta(seconds=20)
+            self.stage.clock.at(self.next_look, self._look_again)
 
     def _look_again(self, now: datetime) -> None:
         # Only the newest of the moments that were put down counts.
-        if self.next_look is not None and self.next_look + timedelta(seconds=20) == now:
-            self.look(now, self.due)
+        if self.next_look == now:
+            self.look(now)
 
     # -- The patient ---------------------------------------------------------------------------------
 
