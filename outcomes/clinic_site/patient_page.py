@@ -22,11 +22,12 @@ from outcomes.care.models import (
 )
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.review import trajectory
-from outcomes.review.trajectory import Trajectory
+from outcomes.review.trajectory import Row, Trajectory
 from outcomes.scheduling.models import Assignment, AssignmentQuerySet, AssignmentState
 
 # A list on the page shows this many at most, and says so; each has a page with all of them.
 SHOWN = 6
+SCORES_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,11 @@ class Reach:
 class PatientPage:
     """One patient, looked at through one episode: the newest open one unless another is chosen."""
 
-    def __init__(self, patient: Patient, episode_id: str, now: datetime) -> None:
+    def __init__(
+        self, patient: Patient, episode_id: str, now: datetime, *, shows_all_scores: bool = False
+    ) -> None:
         self.patient, self.now = patient, now
+        self.shows_all_scores = shows_all_scores
         rows = patient.episodes.prefetch_related("clinicians")
         self.episodes = sorted(rows, key=lambda row: (row.ended_on is None, row.started_on, row.pk))
         chosen = [row for row in self.episodes if str(row.pk) == episode_id]
@@ -55,6 +59,12 @@ class PatientPage:
     def trajectory(self) -> Trajectory | None:
         """Return the scores over true time."""
         return trajectory.build(self.episode, self.now) if self.episode else None
+
+    @property
+    def score_rows(self) -> list[Row]:
+        """Return the newest rows of the score table, or all of them when they are asked for."""
+        rows = self.trajectory.rows if self.trajectory else []
+        return rows if self.shows_all_scores else rows[:SCORES_SHOWN]
 
     @cached_property
     def sessions(self) -> list[TreatmentSession]:

@@ -112,7 +112,7 @@ def end_membership(*, membership: Membership, by: Actor, now: datetime) -> Membe
 def _keep_an_admin(clinic: Clinic, but: str) -> None:
     admins = Membership.objects.active().filter(clinic=clinic, role=Role.CLINIC_ADMIN)
     if admins.filter(user__email=but).exists() and not admins.exclude(user__email=but).exists():
-        raise ValidationError(_("The clinic needs at least one clinic admin."))
+        raise ValidationError({"role": _("The clinic needs at least one clinic admin.")})
 
 
 @transaction.atomic

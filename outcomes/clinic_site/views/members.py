@@ -51,16 +51,17 @@ def member(request: StaffRequest, member_id: UUID) -> HttpResponse:
     found = _member(request, member_id)
     form = RoleForm(found, posted(request))
     if request.method == "POST" and form.is_valid():
-        clinics.add_member(
-            clinic=request.clinic,
-            email=found.user.email,
-            name=found.user.name,
-            role=Role(form.cleaned_data["role"]),
-            by=request.user.actor,
-            now=timezone.now(),
-        )
-        messages.success(request, _("The role was changed."))
-        return redirect("clinic_site:members", request.clinic.slug)
+        with refusals_on(form):
+            clinics.add_member(
+                clinic=request.clinic,
+                email=found.user.email,
+                name=found.user.name,
+                role=Role(form.cleaned_data["role"]),
+                by=request.user.actor,
+                now=timezone.now(),
+            )
+            messages.success(request, _("The role was changed."))
+            return redirect("clinic_site:members", request.clinic.slug)
     return render(request, "clinic_site/member.html", {"form": form, "member": found})
 
 

@@ -68,7 +68,8 @@ def patient(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     person = find(request, Patient.objects.all(), patient_id)
     now = timezone.now()
     workflows.view_patient(patient=person, page="patient", by=request.user.actor, now=now)
-    page = PatientPage(person, request.GET.get("episode", ""), now)
+    shows_all = request.GET.get("scores") == "all"
+    page = PatientPage(person, request.GET.get("episode", ""), now, shows_all_scores=shows_all)
     return render(request, "clinic_site/patient.html", {"page": page, "patient": person})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from argparse import ArgumentParser
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         """Check what was asked for, then make it."""
         wish = read_wish(options)
         if not InstrumentVersion.objects.exists():
-            raise CommandError("There are no questionnaires yet: run `manage.py setup` first.")
+            refuse("There are no questionnaires yet: run `manage.py setup` first.")
         if wish.is_demo:
             self._make_demo(wish)
         elif wish.patients == 0:
@@ -83,10 +83,8 @@ class Command(BaseCommand):
         refuse_taken(wish.slugs)
         try:
             demo = build_demo(slug=wish.slug, seed=wish.seed, now=timezone.now())
-        except MailWaiting as error:
-            raise CommandError(
-                "Mail of other clinics waits to be sent: make the demo in a database of its own."
-            ) from error
+        except MailWaiting:
+            refuse("Mail of other clinics waits to be sent: make the demo in a database of its own.")
         took = time.monotonic() - started
         self.stdout.write(f"{demo.clinic.name}: {demo.patients} synthetic patients ({took:.0f} s).")
         for line in demo_summary(settings.BASE_URL):
@@ -161,13 +159,18 @@ class Tally:
         )
 
 
+def refuse(sentence: str) -> NoReturn:
+    """End with one sentence and exit status 2."""
+    raise CommandError(sentence, returncode=2) from None
+
+
 def read_wish(options: dict[str, Any]) -> Wish:
     """Return what was asked for, or refuse it with one sentence."""
     is_demo = options["demo"] or options["patients"] is None
     if options["demo"] and options["patients"] is not None:
-        raise CommandError("--demo decides the number of patients itself: leave out --patients.")
+        refuse("--demo decides the number of patients itself: leave out --patients.")
     if is_demo and settings.PRODUCTION:
-        raise CommandError("The demo clinic has passwords that everybody knows: not in production.")
+        refuse("The demo clinic has passwords that everybody knows: not in production.")
     patients = 0 if is_demo else whole_number("--patients", options["patients"], 0)
     default_slug = "demo" if is_demo else "synthetic" if patients else "clinic"
     wish = Wish(
@@ -179,7 +182,7 @@ def read_wish(options: dict[str, Any]) -> Wish:
         admin_email=options["admin_email"],
     )
     if is_demo and wish.clinics > 1:
-        raise CommandError("There is one demo clinic: leave out --clinics.")
+        refuse("There is one demo clinic: leave out --clinics.")
     check_names(wish)
     return wish
 
@@ -187,7 +190,7 @@ def read_wish(options: dict[str, Any]) -> Wish:
 def whole_number(name: str, text: str, least: int) -> int:
     """Return the number, or refuse with one sentence what is none or too small."""
     if not str(text).isdecimal() or int(text) < least:
-        raise CommandError(f"{name} must be a whole number of at least {least}, not {text!r}.")
+        refuse(f"{name} must be a whole number of at least {least}, not {text!r}.")
     return int(text)
 
 
@@ -195,22 +198,20 @@ def check_names(wish: Wish) -> None:
     """Refuse a slug or an address that is none."""
     try:
         validate_slug(wish.slug)
-    except ValidationError as error:
-        raise CommandError(
-            f"{wish.slug!r} cannot stand in an address: use letters, digits and hyphens."
-        ) from error
+    except ValidationError:
+        refuse(f"{wish.slug!r} cannot stand in an address: use letters, digits and hyphens.")
     if wish.admin_email:
         try:
             validate_email(wish.admin_email)
-        except ValidationError as error:
-            raise CommandError(f"{wish.admin_email!r} is not an e-mail address.") from error
+        except ValidationError:
+            refuse(f"{wish.admin_email!r} is not an e-mail address.")
 
 
 def refuse_taken(slugs: list[str]) -> None:
     """Refuse to touch a clinic that exists."""
     taken = Clinic.objects.filter(slug__in=slugs).values_list("slug", flat=True).first()
     if taken is not None:
-        raise CommandError(f"There is a clinic {taken!r} already: choose another --slug.")
+        refuse(f"There is a clinic {taken!r} already: choose another --slug.")
 
 
 @transaction.atomic

@@ -19,8 +19,8 @@ from outcomes.instruments.definition import Definition, Item
 from outcomes.scheduling.local_time import local_instant
 
 # PHQ-9 before treatment in published series of ketamine clinics: about 17, SD 6.
-BASELINE_MEAN, BASELINE_SD = 17.0, 5.4  # the answers' own scatter brings the SD to 6
-BASELINE_RANGE = (8.0, 26.0)
+BASELINE_MEAN, BASELINE_SD = 19.0, 8.5  # cut to the range, and scattered by the items
+BASELINE_RANGE = (4.0, 27.0)
 WORST = 27.0
 # Relief comes within a day, holds for about a week, and then fades.
 ONSET = timedelta(hours=24)
@@ -30,7 +30,7 @@ DARK_THOUGHTS = 1 / 3
 DARK_SHARE, OTHER_SHARE = 0.55, 0.008
 # How much each item carries of a depression of a given severity; tiredness more, slowness less.
 WEIGHTS: dict[str, dict[str, float]] = {
-    "PHQ-9": dict(zip("12345678", (1.1, 1.15, 1.15, 1.25, 1.0, 1.15, 1.0, 0.75), strict=True)),
+    "PHQ-9": dict(zip("12345678", (1.15, 1.2, 1.2, 1.3, 1.05, 1.2, 1.05, 0.85), strict=True)),
     "GAD-7": dict(zip("1234567", (1.15, 1.05, 1.15, 1.0, 0.8, 1.05, 0.8), strict=True)),
 }
 ONE_ITEM_SKIPPED = 0.02
