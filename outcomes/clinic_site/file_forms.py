@@ -10,7 +10,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.clinic_site.forms.fields import DayField
-from outcomes.exports.tables import TABLES, Table
+from outcomes.exports.columns import Table
+from outcomes.exports.tables import TABLES
 
 # What was previewed travels through the browser to be confirmed, inside Django's limit for a form.
 LARGEST_UPLOAD = 1_500_000

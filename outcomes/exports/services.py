@@ -14,7 +14,7 @@ from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
 from outcomes.clinics.models import Clinic
 from outcomes.exports.cells import line
-from outcomes.exports.tables import Column, Selection, Table
+from outcomes.exports.columns import Column, Selection, Table
 
 if TYPE_CHECKING:
     from django.db.backends.postgresql.operations import DatabaseOperations

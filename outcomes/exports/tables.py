@@ -7,9 +7,6 @@ a key and the clinic's own record number.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,107 +15,23 @@ from django.db import connection
 from django.db.models import F, Min, QuerySet, Window
 from django.db.models.functions import Coalesce, Lead
 
-from outcomes.care.models import CourseKind, Indication, Route, SessionStatus, TreatmentSession
+from outcomes.care.models import Route, SessionStatus, TreatmentSession
 from outcomes.exports import cells
-from outcomes.exports.cells import Kind
+from outcomes.exports.columns import (
+    COURSE,
+    FILLED_IN,
+    PATIENT,
+    VERSION,
+    ZONE,
+    Rows,
+    Selection,
+    Table,
+    column,
+    compiled,
+    utc,
+)
 from outcomes.instruments.models import InstrumentVersion
-from outcomes.responses.models import Mode, QuestionnaireResponse, Score
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which rows: one clinic's, with a time from `since` (included) until `until` (excluded)."""
-
-    clinic_id: UUID
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def of(self, rows: QuerySet[Any], at: str) -> QuerySet[Any]:
-        """Keep the rows of the selection; `at` names the column of a row's time."""
-        rows = rows.filter(clinic_id=self.clinic_id)
-        if self.since:
-            rows = rows.filter(**{f"{at}__gte": self.since})
-        if self.until:
-            rows = rows.filter(**{f"{at}__lt": self.until})
-        return rows
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column: its name, its kind, the SQL values it is made of, and what it means."""
-
-    name: str
-    kind: Kind
-    sources: tuple[str, ...]
-    meaning: str
-    unit: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A FROM clause with its order and parameters: what the columns' sources refer to."""
-
-    sql: str
-    params: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """One table: its columns, and where its rows come from."""
-
-    name: str
-    meaning: str
-    columns: tuple[Column, ...]
-    rows: Callable[[Selection], Rows]
-
-
-def _column(
-    name: str,
-    kind: Kind,
-    meaning: str,
-    *sources: str,
-    unit: str = "",
-    values: type[Any] | Mapping[str, str] | None = None,
-) -> Column:
-    given = {} if values is None else values
-    allowed = given if isinstance(given, Mapping) else {c.value: str(c.label) for c in given}
-    return Column(name, kind, sources or (f"core.{name}",), meaning, unit, allowed)
-
-
-def _compiled(rows: QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
-    sql, params = rows.query.get_compiler(connection=connection).as_sql()
-    return sql, tuple(params)
-
-
-# -- Columns that several tables share -----------------------------------------------------------
-
-_PATIENT = (
-    _column("patient_key", cells.KEY, "the patient, the same in every table", "core.patient_id"),
-    _column("record_number", cells.TEXT, "the clinic's own number for the patient"),
-    _column("is_synthetic", cells.FLAG, "whether the patient was made up for practice"),
-    _column("episode_key", cells.KEY, "the episode of care", "core.episode_id"),
-    _column("indication", cells.CODE, "the problem the episode treats", values=Indication),
-)
-_COURSE = (
-    _column("course_key", cells.KEY, "the course of sessions, if there is one", "core.course_id"),
-    _column("course", cells.CODE, "what the course is for", "core.course_kind", values=CourseKind),
-)
-_ZONE = _column("time_zone", cells.TEXT, "the patient's time zone now, of every local time here")
-_FILLED_IN = (
-    _column("response_key", cells.KEY, "the filling-in of one questionnaire", "core.response_id"),
-    _column("instrument", cells.TEXT, "the questionnaire's code", "core.code"),
-)
-_VERSION = (
-    _column("content_hash", cells.CODE, "SHA-256 of the questionnaire's exact wording and scoring"),
-    _column("language", cells.CODE, "the language it was shown in"),
-    _column("mode", cells.CODE, "how the answers came in", values=Mode),
-)
-
-
-def _utc(name: str, meaning: str) -> Column:
-    return _column(f"{name}_utc", cells.UTC_TIME, meaning, f"core.{name}")
-
+from outcomes.responses.models import QuestionnaireResponse, Score
 
 # -- Scores --------------------------------------------------------------------------------------
 
@@ -181,7 +94,7 @@ def _score_rows(selection: Selection) -> Rows:
         due_at=F("response__assignment__due_at"),
         closes_at=F("response__assignment__closes_at"),
     )  # fmt: skip
-    parts = [_compiled(rows) for rows in (scores, *_spans(selection.clinic_id))]
+    parts = [compiled(rows) for rows in (scores, *_spans(selection.clinic_id))]
     core, *spans = [sql for sql, _ in parts]
     return Rows(
         f"({core}) AS core {_SPANS[connection.vendor].format(*spans)}"
@@ -194,34 +107,34 @@ SCORES = Table(
     "scores",
     "One row per scale of each finished questionnaire. A corrected one shows its correction.",
     (
-        *_PATIENT,
-        *_COURSE,
-        *_FILLED_IN,
-        _column("scale", cells.TEXT, "the scale of the questionnaire"),
-        _column("value", cells.NUMBER, "the score; empty where too many items are missing"),
-        _column("band", cells.TEXT, "the published range the value lies in"),
-        _column("is_prorated", cells.FLAG, "whether missing items took the mean of the others"),
-        _column("missing_reason", cells.TEXT, "why there is no value"),
-        _column("scoring_version", cells.CODE, "the version of the scoring program"),
-        *_VERSION,
-        _utc("asked_at", "when the patient was first asked"),
-        _utc("opens_at", "from when it could be answered"),
-        _utc("due_at", "when it was due"),
-        _utc("closes_at", "until when it could be answered"),
-        _utc("started_at", "when the first answer was given"),
-        _column("submitted_at_utc", cells.UTC_TIME, "the time of the score", "core.at"),
-        _column(
+        *PATIENT,
+        *COURSE,
+        *FILLED_IN,
+        column("scale", cells.TEXT, "the scale of the questionnaire"),
+        column("value", cells.NUMBER, "the score; empty where too many items are missing"),
+        column("band", cells.TEXT, "the published range the value lies in"),
+        column("is_prorated", cells.FLAG, "whether missing items took the mean of the others"),
+        column("missing_reason", cells.TEXT, "why there is no value"),
+        column("scoring_version", cells.CODE, "the version of the scoring program"),
+        *VERSION,
+        utc("asked_at", "when the patient was first asked"),
+        utc("opens_at", "from when it could be answered"),
+        utc("due_at", "when it was due"),
+        utc("closes_at", "until when it could be answered"),
+        utc("started_at", "when the first answer was given"),
+        column("submitted_at_utc", cells.UTC_TIME, "the time of the score", "core.at"),
+        column(
             "submitted_at_local",
             cells.LOCAL_TIME,
             "the same in the patient's time zone",
             "core.at",
             "core.time_zone",
         ),
-        _ZONE,
-        _column("is_late", cells.FLAG, "whether it came after it was due", "core.at > core.due_at"),
-        _column("last_session_key", cells.KEY, "the last session held before the score", "held.id"),
-        _column("last_session_number", cells.INTEGER, "its number in its course", "held.number"),
-        _column(
+        ZONE,
+        column("is_late", cells.FLAG, "whether it came after it was due", "core.at > core.due_at"),
+        column("last_session_key", cells.KEY, "the last session held before the score", "held.id"),
+        column("last_session_number", cells.INTEGER, "its number in its course", "held.number"),
+        column(
             "hours_since_last_session",
             cells.HOURS,
             "from its start to the score",
@@ -229,7 +142,7 @@ SCORES = Table(
             "held.started_at",
             unit="hours",
         ),
-        _column(
+        column(
             "days_since_first_session",
             cells.DAYS,
             "from the start of the episode's first session held; negative before it",
@@ -285,7 +198,7 @@ def _answer_rows(selection: Selection) -> Rows:
         course_id=F("assignment__course_id"),
         course_kind=F("assignment__course__kind"),
     )  # fmt: skip
-    sql, params = _compiled(responses)
+    sql, params = compiled(responses)
     return Rows(
         f"({sql}) AS core JOIN {_ITEMS[connection.vendor]}"
         " ON item.content_hash = core.content_hash"
@@ -298,19 +211,19 @@ ANSWERS = Table(
     "answers",
     "One row per item of each finished questionnaire whose item answers are stored.",
     (
-        *_PATIENT,
-        *_COURSE,
-        *_FILLED_IN,
-        *_VERSION,
-        _column("link_id", cells.TEXT, "the item's number in the questionnaire", "item.link_id"),
-        _column(
+        *PATIENT,
+        *COURSE,
+        *FILLED_IN,
+        *VERSION,
+        column("link_id", cells.TEXT, "the item's number in the questionnaire", "item.link_id"),
+        column(
             "value",
             cells.ANSWER,
             "the stored value of the option chosen; empty where none was",
             "core.answers",
             "item.link_id",
         ),
-        _column(
+        column(
             "label",
             cells.LABEL,
             "the option's words as shown, where the wording may be stored",
@@ -319,7 +232,7 @@ ANSWERS = Table(
             "core.answers",
             "item.link_id",
         ),
-        _column(
+        column(
             "missing",
             cells.UNANSWERED,
             "why there is no value",
@@ -328,14 +241,14 @@ ANSWERS = Table(
             "item.link_id",
             values={"left open": "shown and not answered", "not recorded": "not in the import"},
         ),
-        _column(
+        column(
             "answered_at_utc",
             cells.ANSWERED_AT,
             "when this answer was given",
             "core.answered_at",
             "item.link_id",
         ),
-        _utc("submitted_at", "when the questionnaire was submitted"),
+        utc("submitted_at", "when the questionnaire was submitted"),
     ),
     _answer_rows,
 )
@@ -355,72 +268,72 @@ def _session_rows(selection: Selection) -> Rows:
         indication=F("episode__indication"),
         course_kind=F("course__kind"),
     )  # fmt: skip
-    sql, params = _compiled(sessions)
+    sql, params = compiled(sessions)
     order = "core.patient_id, core.happened_at, core.session_id"
     return Rows(f"({sql}) AS core ORDER BY {order}", params)
 
 
 _SESSION = (
-    _column("session_key", cells.KEY, "the session", "core.session_id"),
-    _column("number", cells.INTEGER, "its number in the course"),
-    _column("phase", cells.TEXT, "its phase, in the clinic's own words"),
-    _column("status", cells.CODE, "what became of it", values=SessionStatus),
-    _column("status_reason", cells.TEXT, "why it was stopped or did not take place"),
-    _utc("planned_at", "when it was planned for"),
-    _utc("started_at", "when it started"),
-    _utc("ended_at", "when it ended"),
-    _column(
+    column("session_key", cells.KEY, "the session", "core.session_id"),
+    column("number", cells.INTEGER, "its number in the course"),
+    column("phase", cells.TEXT, "its phase, in the clinic's own words"),
+    column("status", cells.CODE, "what became of it", values=SessionStatus),
+    column("status_reason", cells.TEXT, "why it was stopped or did not take place"),
+    utc("planned_at", "when it was planned for"),
+    utc("started_at", "when it started"),
+    utc("ended_at", "when it ended"),
+    column(
         "local_time",
         cells.LOCAL_TIME,
         "when it started or, failing that, was planned for, in the patient's time zone",
         "core.happened_at",
         "core.time_zone",
     ),
-    _ZONE,
-    _column("route", cells.CODE, "how the treatment was given", values=Route),
-    _column("drug", cells.TEXT, "the drug"),
-    _column("formulation", cells.TEXT, "its formulation"),
-    _column("dose_amount", cells.DECIMAL, "the dose given, as recorded", unit="see dose_unit"),
-    _column("dose_unit", cells.TEXT, "the unit of the dose"),
-    _column("infusion_minutes", cells.INTEGER, "how long it ran", unit="minutes"),
-    _column("lot", cells.TEXT, "the lot"),
-    _column("weight_kg", cells.DECIMAL, "the patient's weight", unit="kg"),
-    _column("weight_on", cells.DATE, "the day of weighing"),
-    _column("has_fasted", cells.FLAG, "whether the patient had fasted"),
-    _column("has_escort", cells.FLAG, "whether somebody accompanied the patient home"),
-    _column("concomitant", cells.ROWS, "other medicines: medicine, last_taken_on"),
-    _column(
+    ZONE,
+    column("route", cells.CODE, "how the treatment was given", values=Route),
+    column("drug", cells.TEXT, "the drug"),
+    column("formulation", cells.TEXT, "its formulation"),
+    column("dose_amount", cells.DECIMAL, "the dose given, as recorded", unit="see dose_unit"),
+    column("dose_unit", cells.TEXT, "the unit of the dose"),
+    column("infusion_minutes", cells.INTEGER, "how long it ran", unit="minutes"),
+    column("lot", cells.TEXT, "the lot"),
+    column("weight_kg", cells.DECIMAL, "the patient's weight", unit="kg"),
+    column("weight_on", cells.DATE, "the day of weighing"),
+    column("has_fasted", cells.FLAG, "whether the patient had fasted"),
+    column("has_escort", cells.FLAG, "whether somebody accompanied the patient home"),
+    column("concomitant", cells.ROWS, "other medicines: medicine, last_taken_on"),
+    column(
         "vitals",
         cells.ROWS,
         "vital signs: minute from the start, systolic and diastolic, heart_rate, spo2, "
         "respiratory_rate",
         unit="minutes, mmHg, per minute, %, per minute",
     ),
-    _column("sedation", cells.INTEGER, "MOAA/S, 5 is fully alert", unit="0 to 5"),
-    _column("sedation_minute", cells.INTEGER, "when, from the start", unit="minutes"),
-    _column("dissociation", cells.INTEGER, "CADSS total", unit="0 to 92"),
-    _column("dissociation_minute", cells.INTEGER, "when, from the start", unit="minutes"),
-    _column("effects", cells.ROWS, "effects: effect, severity, onset_minute, resolved_minute"),
-    _column("adverse_events", cells.ROWS, "adverse events: term, is_serious, action, outcome"),
-    _column("setting", cells.TEXT, "where it took place"),
-    _column("has_psychotherapy", cells.FLAG, "whether psychotherapy went with it"),
-    _utc("ready_at", "when the patient was ready to go home"),
-    _column("discharge_condition", cells.TEXT, "the condition at discharge"),
-    _column("note", cells.TEXT, "free text: it may name people; read it before you pass it on"),
-    _utc("entered_at", "when the record was entered"),
-    _utc("edited_at", "when it was last edited"),
-    _column("edit_reason", cells.TEXT, "why it was last edited"),
+    column("sedation", cells.INTEGER, "MOAA/S, 5 is fully alert", unit="0 to 5"),
+    column("sedation_minute", cells.INTEGER, "when, from the start", unit="minutes"),
+    column("dissociation", cells.INTEGER, "CADSS total", unit="0 to 92"),
+    column("dissociation_minute", cells.INTEGER, "when, from the start", unit="minutes"),
+    column("effects", cells.ROWS, "effects: effect, severity, onset_minute, resolved_minute"),
+    column("adverse_events", cells.ROWS, "adverse events: term, is_serious, action, outcome"),
+    column("setting", cells.TEXT, "where it took place"),
+    column("has_psychotherapy", cells.FLAG, "whether psychotherapy went with it"),
+    utc("ready_at", "when the patient was ready to go home"),
+    column("discharge_condition", cells.TEXT, "the condition at discharge"),
+    column("note", cells.TEXT, "free text: it may name people; read it before you pass it on"),
+    utc("entered_at", "when the record was entered"),
+    utc("edited_at", "when it was last edited"),
+    column("edit_reason", cells.TEXT, "why it was last edited"),
 )
 # The columns of a session record that leave as they are stored; the names of staff do not.
 _RECORD = sorted(
-    {column.sources[0].removeprefix("core.") for column in _SESSION}
+    {one.sources[0].removeprefix("core.") for one in _SESSION}
     & {column.name for column in TreatmentSession._meta.concrete_fields}
 )
 
 SESSIONS = Table(
     "sessions",
     "One row per session, planned, held or not held.",
-    (*_PATIENT, *_COURSE, *_SESSION),
+    (*PATIENT, *COURSE, *_SESSION),
     _session_rows,
 )
 

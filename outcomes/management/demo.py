@@ -1,4 +1,4 @@
-"""What somebody who tries the demo clinic needs to know: who may sign in, and what can be answered."""
+"""What somebody who tries the demo needs to know: who may sign in, what can be answered."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from outcomes import workflows
 from outcomes.audit.models import SYSTEM
 from outcomes.care.models import Course, EpisodeOfCare, Patient, TreatmentSession
 from outcomes.clinics.models import Clinic
-from outcomes.exports import services, tables
+from outcomes.exports import columns, services, tables
 from outcomes.exports.cells import FORMULA_STARTS
 from outcomes.exports.services import export
 from outcomes.exports.tables import TABLES
@@ -176,8 +176,8 @@ def sqlite_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
     @contextmanager
     def reading() -> Iterator[None]:
         with monkeypatch.context() as patch:
-            patch.setattr(services, "connection", copy)
-            patch.setattr(tables, "connection", copy)
+            for module in (services, tables, columns):
+                patch.setattr(module, "connection", copy)
             yield
 
     yield reading

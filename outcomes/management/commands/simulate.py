@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email, validate_slug
-from django.db import transaction
+from django.db import OperationalError, ProgrammingError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -24,7 +24,7 @@ from outcomes.clinics.models import Clinic, User
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.management.demo import demo_summary
 from outcomes.management.simulation.builder import MailWaiting, build_demo
-from outcomes.management.simulation.bulk import Progress, fill_clinic
+from outcomes.management.simulation.bulk import Stored, fill_clinic
 
 EMPTY_CRISIS_TEXT = "If you are in danger, call your local emergency number now."
 PROGRESS_EVERY_SECONDS = 2.0
@@ -69,8 +69,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Check what was asked for, then make it."""
         wish = read_wish(options)
-        if not InstrumentVersion.objects.exists():
-            refuse("There are no questionnaires yet: run `manage.py setup` first.")
+        require_library()
         if wish.is_demo:
             self._make_demo(wish)
         elif wish.patients == 0:
@@ -84,20 +83,21 @@ class Command(BaseCommand):
         try:
             demo = build_demo(slug=wish.slug, seed=wish.seed, now=timezone.now())
         except MailWaiting:
-            refuse("Mail of other clinics waits to be sent: make the demo in a database of its own.")
+            refuse(
+                "Mail of other clinics waits to be sent: use a database of its own for the demo."
+            )
         took = time.monotonic() - started
         self.stdout.write(f"{demo.clinic.name}: {demo.patients} synthetic patients ({took:.0f} s).")
         for line in demo_summary(settings.BASE_URL):
             self.stdout.write(line)
 
     def _make_empty(self, wish: Wish) -> None:
-        existing = list(Clinic.objects.filter(slug__in=wish.slugs))
-        if not (existing and wish.admin_email):
+        made = list(Clinic.objects.filter(slug__in=wish.slugs))
+        if len(made) < wish.clinics or not wish.admin_email:
             refuse_taken(wish.slugs)
-            existing = [make_clinic(slug, is_synthetic=False) for slug in wish.slugs]
-            for clinic in existing:
-                self.stdout.write(f"Empty clinic {clinic.slug} made.")
-        self._add_admin(existing, wish)
+            made = [make_clinic(slug, is_synthetic=False) for slug in wish.slugs]
+            self.stdout.write(f"Made without patients: {', '.join(wish.slugs)}.")
+        self._add_admin(made, wish)
 
     def _make_many(self, wish: Wish) -> None:
         refuse_taken(wish.slugs)
@@ -106,16 +106,16 @@ class Command(BaseCommand):
         for number, slug in enumerate(wish.slugs):
             clinic = make_clinic(slug, is_synthetic=True)
             made.append(clinic)
-            clinicians = [add_member(clinic, f"clinician@{slug}.example", "Dr Amara Synthetic")]
+            clinician = add_member(clinic, f"clinician@{slug}.example", "Dr Amara Synthetic")
             share = wish.patients // wish.clinics + (number < wish.patients % wish.clinics)
-            for progress in fill_clinic(
+            for stored in fill_clinic(
                 clinic=clinic,
-                clinicians=clinicians,
+                clinician=clinician,
                 patients=share,
                 seed=f"{wish.seed}:{number}",
                 now=now,
             ):
-                if tally.add(progress):
+                if tally.add(stored):
                     self.stdout.write(tally.line())
         self.stdout.write(tally.line())
         self._add_admin(made, wish)
@@ -142,10 +142,10 @@ class Tally:
     responses: int = 0
     said: float = 0.0
 
-    def add(self, progress: Progress) -> bool:
+    def add(self, stored: Stored) -> bool:
         """Count a batch; return whether it is time to say so."""
-        self.patients += progress.patients
-        self.responses += progress.responses
+        self.patients += stored.patients
+        self.responses += stored.responses
         is_time = time.monotonic() - self.said >= PROGRESS_EVERY_SECONDS
         return is_time and self.patients < self.wanted
 
@@ -153,10 +153,9 @@ class Tally:
         """Return where it stands, in one line."""
         self.said = time.monotonic()
         seconds = max(self.said - self.started, 0.001)
-        return (
-            f"{self.patients:,} of {self.wanted:,} patients, {self.responses:,} responses: "
-            f"{self.patients / seconds:,.0f} patients/s, {self.responses / seconds:,.0f} responses/s"
-        )
+        stored = f"{self.patients:,} of {self.wanted:,} patients, {self.responses:,} responses"
+        rates = (self.patients / seconds, self.responses / seconds)
+        return "{}: {:,.0f} patients/s, {:,.0f} responses/s".format(stored, *rates)
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -192,6 +191,16 @@ def whole_number(name: str, text: str, least: int) -> int:
     if not str(text).isdecimal() or int(text) < least:
         refuse(f"{name} must be a whole number of at least {least}, not {text!r}.")
     return int(text)
+
+
+def require_library() -> None:
+    """Refuse a database that was not set up."""
+    try:
+        is_ready = InstrumentVersion.objects.exists()
+    except (OperationalError, ProgrammingError):
+        is_ready = False
+    if not is_ready:
+        refuse("The database is not set up yet: run `python manage.py setup` first.")
 
 
 def check_names(wish: Wish) -> None:

@@ -1,9 +1,9 @@
-"""Fill a clinic with many synthetic patients: the same people, planned by the real engine and scored
-by the real rules, but stored in batches instead of lived through event by event.
+"""Fill a clinic with many synthetic patients, stored in batches.
 
-What differs from patients who came in through the product: they have no contact, so that nothing
-can ever be sent to them; no invitation stands behind their answers; one audit event stands for each
-batch; and a late answer does not move what was planned after it.
+They are the same people as the demo's, planned by the real engine and scored by the real rules, but
+not lived through event by event. What differs from patients who came in through the product: they
+have no contact, so that nothing can ever be sent to them; no invitation stands behind their
+answers; one audit event stands for each batch; a late answer does not move what was planned after.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from uuid import UUID
 
 from django.db import connection, models, transaction
 
-from outcomes.alerts.models import Alert, AlertEvent, AlertOutcome, AlertReason, AlertRule
-from outcomes.alerts.models import AlertState as State
+from outcomes.alerts.models import (
+    Alert,
+    AlertEvent,
+    AlertOutcome,
+    AlertReason,
+    AlertRule,
+    AlertState,
+)
 from outcomes.audit import services as audit
 from outcomes.audit.models import SYSTEM
-from outcomes.care.models import (
-    Course,
-    EpisodeOfCare,
-    Patient,
-    SessionStatus,
-    TreatmentSession,
-)
+from outcomes.care.models import Course, EpisodeOfCare, Patient, SessionStatus, TreatmentSession
 from outcomes.clinics.models import Clinic, User
 from outcomes.instruments import scoring
 from outcomes.instruments.models import InstrumentVersion
@@ -44,8 +44,7 @@ from outcomes.scheduling.services import spec_of
 
 BATCH = 100
 ENTRY_TAKES = timedelta(minutes=20)
-
-
+ALERT_TAKES = timedelta(minutes=12)
 # Parents first.
 STORED: tuple[type[models.Model], ...] = (
     Patient,
@@ -62,16 +61,16 @@ STORED: tuple[type[models.Model], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """How far it has come."""
+class Stored:
+    """Count what one batch has stored."""
 
     patients: int
     responses: int
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Library:
-    """The rows that every patient refers to, read once."""
+    """Hold the rows that every patient refers to, read once."""
 
     schedule: Schedule
     rules: dict[str, ScheduleRule]
@@ -95,40 +94,42 @@ class Library:
 
 
 def fill_clinic(
-    *, clinic: Clinic, clinicians: Sequence[User], patients: int, seed: str, now: datetime
-) -> Iterator[Progress]:
-    """Store so many patients whose year ends at `now`, one transaction a batch, telling progress."""
+    *, clinic: Clinic, clinician: User, patients: int, seed: str, now: datetime
+) -> Iterator[Stored]:
+    """Store so many patients whose year ends at `now`; yield after each batch, a transaction."""
     library = Library.read()
     parts = roster(seed, patients, now)
     while batch := list(islice(parts, BATCH)):
-        rows = Rows(clinic, library, now)
+        rows = Rows(now)
         for part in batch:
             rng = Random(f"{seed}:{part.number}:bulk")  # noqa: S311 - synthetic data
-            rows.add(part, clinicians[part.number % len(clinicians)], rng)
-        rows.store()
-        yield Progress(len(batch), len(rows.of(QuestionnaireResponse)))
+            Record(rows, library, clinic, clinician, part, rng).write()
+        rows.store(clinic)
+        yield Stored(len(batch), len(rows.of(QuestionnaireResponse)))
 
 
 @dataclass
 class Rows:
-    """One batch of patients with everything that is theirs."""
+    """Hold one batch of unsaved rows by kind."""
 
-    clinic: Clinic
-    library: Library
     now: datetime
     made: dict[type[models.Model], list[Any]] = field(default_factory=dict)
 
     def of(self, kind: type[models.Model]) -> list[Any]:
-        """Return the rows of one kind, in the order in which kinds are stored."""
+        """Return the rows of one kind."""
         return self.made.setdefault(kind, [])
 
+    def add(self, row: models.Model) -> None:
+        """Keep a row until the batch is stored."""
+        self.of(type(row)).append(row)
+
     @transaction.atomic
-    def store(self) -> None:
-        """Insert the batch, parents first."""
+    def store(self, clinic: Clinic) -> None:
+        """Insert the batch and say so in the audit record."""
         for kind in STORED:
             insert(kind, self.of(kind))
         audit.record(
-            clinic_id=self.clinic.pk,
+            clinic_id=clinic.pk,
             by=SYSTEM,
             now=self.now,
             action="patients.simulated",
@@ -136,165 +137,169 @@ class Rows:
             data={"patients": len(self.of(Patient))},
         )
 
-    def add(self, part: Part, clinician: User, rng: Random) -> None:
-        """Add one patient: episode, courses, sessions, and what was asked and answered."""
-        patient = Patient(
+
+@dataclass
+class Record:
+    """Write one patient's rows: episode, courses, sessions, what was asked and answered."""
+
+    rows: Rows
+    library: Library
+    clinic: Clinic
+    clinician: User
+    part: Part
+    rng: Random
+    held: list[datetime] = field(default_factory=list)
+    patient: Patient = field(init=False)
+    episode: EpisodeOfCare = field(init=False)
+
+    def write(self) -> None:
+        """Add every row of the patient to the batch."""
+        part, now = self.part, self.rows.now
+        plan = draw_plan(part, now, self.rng)
+        self.patient = Patient(
             clinic=self.clinic, is_synthetic=True, created_at=part.enrolled_at, **part.details
         )
-        plan = draw_plan(part, self.now, rng)
-        episode = EpisodeOfCare(
+        self.episode = EpisodeOfCare(
             clinic=self.clinic,
-            patient=patient,
+            patient=self.patient,
             indication=part.indication,
             started_on=part.enrolled_at.date(),
             ended_on=plan.closed_at.date() if plan.closed_at else None,
         )
-        self.of(Patient).append(patient)
-        self.of(EpisodeOfCare).append(episode)
-        through = EpisodeOfCare.clinicians.through
-        self.of(through).append(through(episodeofcare=episode, user=clinician))
-        held = [at for run in plan.runs for at in run.sessions if at + ENTRY_TAKES <= self.now]
+        responsible = EpisodeOfCare.clinicians.through(
+            episodeofcare=self.episode, user=self.clinician
+        )
+        for row in (self.patient, self.episode, responsible):
+            self.rows.add(row)
+        self.held = [at for run in plan.runs for at in run.sessions if self._is_held(at)]
         for run in plan.runs:
-            self._add_run(run, part, episode, clinician, held, rng)
+            self._write_course(run)
 
-    def _add_run(
-        self,
-        run: Run,
-        part: Part,
-        episode: EpisodeOfCare,
-        clinician: User,
-        held: list[datetime],
-        rng: Random,
-    ) -> None:
+    def _is_held(self, at: datetime) -> bool:
+        return at + ENTRY_TAKES <= self.rows.now
+
+    def _write_course(self, run: Run) -> None:
         course = Course(
             clinic=self.clinic,
-            episode=episode,
+            episode=self.episode,
             kind=run.kind,
             schedule=self.library.schedule,
             started_at=run.started_at,
             ended_at=run.ended_at,
             needs_plan=False,
         )
-        self.of(Course).append(course)
+        self.rows.add(course)
         sessions = {}
         for number, at in enumerate(run.sessions, 1):
-            session = self._session(course, number, at, part, clinician, rng)
-            self.of(TreatmentSession).append(session)
+            session = self._session(course, number, at)
+            self.rows.add(session)
             sessions[str(session.pk)] = session
-        for sitting in self._sittings(run, part, sessions.values()):
-            self._add_sitting(sitting, part, course, sessions, clinician, held, rng)
+        for sitting in self._sittings(run, sessions):
+            self._write_sitting(sitting, course, sessions)
 
-    def _session(
-        self, course: Course, number: int, at: datetime, part: Part, by: User, rng: Random
-    ) -> TreatmentSession:
-        is_held = at + ENTRY_TAKES <= self.now
-        record = record_of(part, at, number, by.name, rng) if is_held else {}
+    def _session(self, course: Course, number: int, at: datetime) -> TreatmentSession:
+        columns: dict[str, Any] = {"status": SessionStatus.PLANNED}
+        entered_at = course.started_at
+        if self._is_held(at):
+            columns = record_of(self.part, at, number, self.clinician.name, self.rng)
+            columns["started_at"] = at
+            entered_at = at + ENTRY_TAKES
         return TreatmentSession(
             clinic=self.clinic,
             course=course,
-            episode=course.episode,
+            episode=self.episode,
             number=number,
             planned_at=at,
-            entered_by=by.actor.label,
-            entered_at=min(at + ENTRY_TAKES, self.now) if is_held else course.started_at,
-            **{"status": SessionStatus.PLANNED, **record, "started_at": at if is_held else None},
+            entered_by=self.clinician.actor.label,
+            entered_at=entered_at,
+            **columns,
         )
 
     def _sittings(
-        self, run: Run, part: Part, sessions: Any
+        self, run: Run, sessions: dict[str, TreatmentSession]
     ) -> Iterator[list[engine.Planned]]:
         """Yield what the engine plans for a course, grouped by what is asked together."""
         facts = engine.CourseFacts(
             enrolled_at=run.started_at,
             ended_at=None,
-            indications=(part.indication,),
-            zone=part.zone,
+            indications=(self.part.indication,),
+            zone=self.part.zone,
             sessions=tuple(
-                engine.SessionFact(id=str(session.pk), at=session.at, state="held")
-                for session in sessions
+                engine.SessionFact(id=key, at=session.at, state="held")
+                for key, session in sessions.items()
             ),
             answers=(),
             fixed=(),
         )
         spec = spec_of(self.library.schedule.pk)
         asks = engine.plan(spec.rules, spec.spacing_days, facts, run.started_at)
-        for _, group in groupby(asks, lambda ask: (ask.rule_code, ask.anchor_session, ask.opens_at)):
+        for _, group in groupby(asks, _asked_together):
             sitting = list(group)
             if run.ended_at is None or sitting[0].opens_at < run.ended_at:
                 yield sitting
 
-    def _add_sitting(
+    def _write_sitting(
         self,
         sitting: list[engine.Planned],
-        part: Part,
         course: Course,
         sessions: dict[str, TreatmentSession],
-        clinician: User,
-        held: list[datetime],
-        rng: Random,
     ) -> None:
-        first = sitting[0]
-        answered_at = None
-        if first.opens_at <= self.now:
-            answered_at = model.answers_at(
-                part.person, first.opens_at, first.reminders_at, first.closes_at, part.zone, rng
-            )
-        if answered_at is not None and answered_at > self.now:
-            answered_at = None
+        answered_at = self._answered_at(sitting[0])
         for ask in sitting:
-            assignment = self._assignment(ask, course, sessions, answered_at)
-            self.of(Assignment).append(assignment)
+            version = self.library.versions[ask.instrument]
+            assignment = Assignment(
+                clinic=self.clinic,
+                patient=self.patient,
+                episode=self.episode,
+                course=course,
+                rule=self.library.rules[ask.rule_code],
+                rule_code=ask.rule_code,
+                occurrence=ask.occurrence,
+                anchor_session=sessions[ask.anchor_session] if ask.anchor_session else None,
+                instrument=version.instrument,
+                state=self._state(ask, answered_at),
+                opens_at=ask.opens_at,
+                due_at=ask.due_at,
+                closes_at=ask.closes_at,
+                reminders_at=[moment.isoformat() for moment in ask.reminders_at],
+                asked_at=ask.opens_at if ask.opens_at <= self.rows.now else None,
+                completed_at=answered_at,
+            )
+            self.rows.add(assignment)
             if answered_at is not None:
-                level = model.severity(part.person, held, answered_at)
-                version = self.library.versions[ask.instrument]
-                answers = model.answer(version.definition, part.person, level, rng)
-                self._add_response(assignment, version, answers, answered_at, clinician)
+                self._write_response(assignment, version, answered_at)
 
-    def _assignment(
-        self,
-        ask: engine.Planned,
-        course: Course,
-        sessions: dict[str, TreatmentSession],
-        answered_at: datetime | None,
-    ) -> Assignment:
-        is_asked = ask.opens_at <= self.now
-        state = AssignmentState.OPEN if is_asked else AssignmentState.PLANNED
-        if answered_at is not None:
-            state = AssignmentState.COMPLETED
-        elif ask.closes_at <= self.now:
-            state = AssignmentState.EXPIRED
-        return Assignment(
-            clinic=self.clinic,
-            patient=course.episode.patient,
-            episode=course.episode,
-            course=course,
-            rule=self.library.rules[ask.rule_code],
-            rule_code=ask.rule_code,
-            occurrence=ask.occurrence,
-            anchor_session=sessions[ask.anchor_session] if ask.anchor_session else None,
-            instrument=self.library.versions[ask.instrument].instrument,
-            state=state,
-            opens_at=ask.opens_at,
-            due_at=ask.due_at,
-            closes_at=ask.closes_at,
-            reminders_at=[moment.isoformat() for moment in ask.reminders_at],
-            asked_at=ask.opens_at if is_asked else None,
-            completed_at=answered_at,
+    def _answered_at(self, ask: engine.Planned) -> datetime | None:
+        """Return when the patient answered what is asked together, if that lies in the past."""
+        if ask.opens_at > self.rows.now:
+            return None
+        at = model.answers_at(
+            self.part.person,
+            ask.opens_at,
+            ask.reminders_at,
+            ask.closes_at,
+            self.part.zone,
+            self.rng,
         )
+        return at if at is not None and at <= self.rows.now else None
 
-    def _add_response(
-        self,
-        assignment: Assignment,
-        version: InstrumentVersion,
-        answers: dict[str, int | None],
-        at: datetime,
-        clinician: User,
+    def _state(self, ask: engine.Planned, answered_at: datetime | None) -> AssignmentState:
+        if answered_at is not None:
+            return AssignmentState.COMPLETED
+        if ask.closes_at <= self.rows.now:
+            return AssignmentState.EXPIRED
+        return AssignmentState.OPEN if ask.opens_at <= self.rows.now else AssignmentState.PLANNED
+
+    def _write_response(
+        self, assignment: Assignment, version: InstrumentVersion, at: datetime
     ) -> None:
+        level = model.severity(self.part.person, self.held, at)
+        answers = model.answer(version.definition, self.part.person, level, self.rng)
         moment = at.isoformat()
         response = QuestionnaireResponse(
             clinic=self.clinic,
-            patient=assignment.patient,
-            episode=assignment.episode,
+            patient=self.patient,
+            episode=self.episode,
             assignment=assignment,
             instrument_version=version,
             content_hash=version.content_hash,
@@ -309,48 +314,48 @@ class Rows:
             stored_at=at,
             submission_id=f"simulated:{assignment.pk}",
         )
-        self.of(QuestionnaireResponse).append(response)
+        self.rows.add(response)
         result = scoring.score(version.definition, answers)
-        self.of(Score).extend(scores_of(response, result))
+        for score in scores_of(response, result):
+            self.rows.add(score)
         for hit in result.safety:
-            self._add_alert(response, hit, clinician, at)
+            self._write_alert(response, hit, at)
 
-    def _add_alert(
-        self,
-        response: QuestionnaireResponse,
-        hit: scoring.SafetyHit,
-        clinician: User,
-        at: datetime,
+    def _write_alert(
+        self, response: QuestionnaireResponse, hit: scoring.SafetyHit, at: datetime
     ) -> None:
         instrument_id = response.instrument_version.instrument_id
-        taken_at = min(at + timedelta(minutes=12), self.now)
+        taken_at = min(at + ALERT_TAKES, self.rows.now)
         alert = Alert(
             clinic=self.clinic,
-            patient=response.patient,
-            episode=response.episode,
+            patient=self.patient,
+            episode=self.episode,
             response=response,
             rule=self.library.alert_rules[instrument_id, hit.link_id, hit.at_least],
             reason=AlertReason.ANSWER,
             value=hit.value,
-            state=State.RESOLVED,
+            state=AlertState.RESOLVED,
             raised_at=at,
             opened_at=at,
-            acknowledged_by=clinician,
+            acknowledged_by=self.clinician,
             acknowledged_at=taken_at,
             outcome=AlertOutcome.KNOWN,
             resolved_at=taken_at,
         )
-        self.of(Alert).append(alert)
-        for kind, moment, label in (
+        self.rows.add(alert)
+        happened = (
             ("raised", at, SYSTEM.label),
             ("opened", at, SYSTEM.label),
-            ("acknowledged", taken_at, clinician.actor.label),
-        ):
-            self.of(AlertEvent).append(
-                AlertEvent(
-                    clinic=self.clinic, alert=alert, at=moment, kind=kind, actor_label=label
-                )
+            ("acknowledged", taken_at, self.clinician.actor.label),
+        )
+        for kind, moment, label in happened:
+            self.rows.add(
+                AlertEvent(clinic=self.clinic, alert=alert, at=moment, kind=kind, actor_label=label)
             )
+
+
+def _asked_together(ask: engine.Planned) -> tuple[str, str | None, datetime]:
+    return (ask.rule_code, ask.anchor_session, ask.opens_at)
 
 
 def insert(kind: type[models.Model], rows: Sequence[models.Model]) -> None:
@@ -358,12 +363,16 @@ def insert(kind: type[models.Model], rows: Sequence[models.Model]) -> None:
     if connection.vendor != "postgresql":
         kind._default_manager.bulk_create(rows)
         return
-    fields = [field for field in kind._meta.concrete_fields if not isinstance(field, models.AutoField)]
-    names = ", ".join(f'"{field.column}"' for field in fields)
-    with connection.cursor() as cursor, cursor.copy(
-        f'COPY "{kind._meta.db_table}" ({names}) FROM STDIN'
-    ) as copy:
+    columns = [
+        column for column in kind._meta.concrete_fields if not isinstance(column, models.AutoField)
+    ]
+    names = ", ".join(f'"{column.column}"' for column in columns)
+    into = f'COPY "{kind._meta.db_table}" ({names}) FROM STDIN'
+    with connection.cursor() as cursor, cursor.copy(into) as copy:
         for row in rows:
             copy.write_row(
-                [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+                [
+                    column.get_db_prep_save(column.pre_save(row, True), connection)
+                    for column in columns
+                ]
             )

@@ -90,7 +90,7 @@ class Part:
         return str(self.details["time_zone"])
 
     def session_at(self, day: date) -> datetime:
-        """Return when a session on this day starts: patients keep their hour, at the clinic's time."""
+        """Return when a session starts on this day or the next working day, at the usual hour."""
         while day.weekday() > 4:
             day += timedelta(days=1)
         return local_instant(day, self.session_time, ZONE)
@@ -103,7 +103,7 @@ class Part:
         ]
 
 
-def roster(seed: int, size: int, ends_at: datetime) -> Iterator[Part]:
+def roster(seed: int | str, size: int, ends_at: datetime) -> Iterator[Part]:
     """Yield the parts, in order of enrolment, the newcomers last."""
     deck = list(KINDS) * (size // len(KINDS) + 1)
     Random(f"{seed}:deck").shuffle(deck)  # noqa: S311 - synthetic data

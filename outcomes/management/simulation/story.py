@@ -214,7 +214,7 @@ class Story:
 
         self.stage.clock.at(moment, unless_ended)
 
-    # -- The workers, for this patient ---------------------------------------------------------------
+    # -- The workers, for this patient -------------------------------------------------------------
 
     def look(self, now: datetime) -> None:
         """Let the workers do what is due for this patient, and put down when they look again."""
@@ -236,7 +236,7 @@ class Story:
         if self.next_look == now:
             self.look(now)
 
-    # -- The patient ---------------------------------------------------------------------------------
+    # -- The patient -------------------------------------------------------------------------------
 
     def _receive(self, invitation: Invitation, now: datetime) -> None:
         """Decide whether and when the patient answers what they were asked."""
@@ -277,9 +277,7 @@ class Story:
 
     def _answer_in_the_clinic(self, now: datetime) -> None:
         """Hand the patient a link and let them answer on the spot."""
-        address = workflows.hand_over_link(
-            patient=self.patient, by=self.clinician.actor, now=now
-        )
+        address = workflows.hand_over_link(patient=self.patient, by=self.clinician.actor, now=now)
         if address is not None:
             invitation = self.patient.invitations.latest("created_at")
             self._answer(invitation, Mode.KIOSK, now + timedelta(minutes=4))
@@ -354,7 +352,7 @@ class Story:
         else:
             self.stage.watch(alert, self.clinician, self.rng, now)
 
-    # -- The end -------------------------------------------------------------------------------------
+    # -- The end -----------------------------------------------------------------------------------
 
     def can_answer_at(self, now: datetime) -> bool:
         """Say whether a questionnaire with a safety question is open to them at this moment."""
