@@ -16,6 +16,7 @@ from outcomes.alerts.models import Alert, AlertReason
 from outcomes.care.models import Course, EpisodeOfCare, SessionStatus, TreatmentSession
 from outcomes.instruments.definition import Definition, Scale
 from outcomes.instruments.models import definition_of
+from outcomes.responses import services as responses
 from outcomes.responses.models import Mode, Score
 from outcomes.review import change
 from outcomes.review.change import Baseline, Change, ReliableChange, ScorePoint, Verdict
@@ -188,11 +189,16 @@ def _markers(episode: EpisodeOfCare, zone: ZoneInfo) -> Iterator[Marker]:
 def _safety_answers(episode: EpisodeOfCare) -> Mapping[UUID, str]:
     """Return, by response, the positive safety items in words."""
     alerts = Alert.objects.filter(episode=episode, reason=AlertReason.ANSWER)
-    found: dict[UUID, str] = {}
-    for response_id, item, value in alerts.values_list("response", "rule__link_id", "value"):
-        words = f"item {item}: {value}"
-        found[response_id] = f"{found[response_id]}, {words}" if response_id in found else words
-    return found
+    positive = list(alerts.values_list("response", "rule__link_id", "value"))
+    # Imported answers raise no alert, but show what they were.
+    imported = episode.responses.filter(mode=Mode.IMPORT).exclude(answers={})
+    for response in imported.select_related("instrument_version"):
+        hits = responses.safety_of(response)
+        positive += [(response.pk, hit.link_id, hit.value) for hit in hits]
+    found: dict[UUID, list[str]] = defaultdict(list)
+    for response_id, item, value in positive:
+        found[response_id].append(f"item {item}: {value}")
+    return {response_id: ", ".join(words) for response_id, words in found.items()}
 
 
 def _windows(episode: EpisodeOfCare, now: datetime) -> dict[str, tuple[Window, ...]]:

@@ -146,11 +146,11 @@ def test_the_number_of_queries_does_not_grow(
     now: datetime,
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         trajectory.build(treated.episode, now)
     for week in range(4, 12, 2):
         answer(1, now + timedelta(weeks=week))
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         trajectory.build(treated.episode, now)
 
 

@@ -1,4 +1,4 @@
-"""Make the demo clinic: forty synthetic patients over the past year."""
+"""Make the demo clinic: three dozen synthetic patients over the past year."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from outcomes.management.simulation.roster import DEMO_DAYS, roster
 from outcomes.management.simulation.stage import Stage, mail_handed_to_nobody, open_clinic
 from outcomes.management.simulation.story import Story
 
-PATIENTS = 40
+PATIENTS = 36
 # When the last ones answer, before the end; their alerts are still open.
 OPEN_ALERTS = (timedelta(minutes=47), timedelta(minutes=21), timedelta(minutes=8))
 

@@ -1,4 +1,4 @@
-"""Who is in the demo clinic (pure): forty people who obviously do not exist, and what befalls them.
+"""Who is in the demo clinic (pure): people who obviously do not exist, and what befalls them.
 
 Everything follows from the seed, a person's number and the moment at which the demo ends.
 """
@@ -61,7 +61,7 @@ class Scene(StrEnum):
     ANSWERABLE = "answerable"  # leaves the open questionnaire to whoever tries the demo
 
 
-DAILY_MOOD = (28, 34)
+DAILY_MOOD = (20, 28)
 SCENES = {3: Scene.BIPOLAR, 5: Scene.NO_CONSENT, 9: Scene.WRONG_PERSON}
 
 

@@ -131,7 +131,7 @@ class Stage:
     def watch(self, alert: Alert, clinician: User, rng: Random, now: datetime) -> None:
         """Page about an alert until, after a while, the clinician takes it."""
         self.leave_open(alert, now)
-        wait = timedelta(minutes=min(rng.lognormvariate(2.5, 0.8), 100))
+        wait = timedelta(minutes=min(rng.lognormvariate(2.2, 0.8), 100))
         self.clock.at(now + wait, lambda then: self._acknowledge(alert, clinician, rng, then))
 
     def leave_open(self, alert: Alert, now: datetime) -> None:

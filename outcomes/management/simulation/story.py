@@ -184,7 +184,7 @@ class Story:
             self._at(now + timedelta(days=self.rng.randrange(14, 50)), self._close)
 
     def _plan_next(self, planned_at: datetime, now: datetime) -> None:
-        usual = 17 if self.part.person.kind is Kind.RELAPSING else 30
+        usual = 24 if self.part.person.kind is Kind.RELAPSING else 30
         days = usual + self.rng.randrange(0, 12)
         self._plan(planned_at.date() + timedelta(days=days), now)
 
