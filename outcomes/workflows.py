@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db import transaction
+from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext as _
 
 from outcomes.alerts import services as alerts
 from outcomes.alerts.models import Alert
@@ -49,7 +50,7 @@ AT_MOST = 500
 # -- Setting up ----------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@audit.atomic()
 def install_library(*, now: datetime) -> tuple[int, int]:
     """Store shipped instruments, their alert rules and shipped schedules; return how many new."""
     added = instruments.install_library(now=now)
@@ -69,7 +70,7 @@ class Enrolment:
     course: Course
 
 
-@transaction.atomic
+@audit.atomic()
 def enrol_patient(
     *,
     clinic: Clinic,
@@ -88,6 +89,8 @@ def enrol_patient(
 
     `details` are columns of Patient. Raises ValidationError naming the field; then nothing is kept.
     """
+    if clinic.checks_birth_date and contacts and not details.get("birth_date"):
+        raise ValidationError({"birth_date": _("Needed: it is asked before a form opens.")})
     patient = care.create_patient(clinic=clinic, by=by, now=now, **details)
     for channel, value in contacts.items():
         care.set_contact(patient=patient, channel=channel, value=value, by=by, now=now)
@@ -111,7 +114,7 @@ def enrol_patient(
     return Enrolment(patient, episode, course)
 
 
-@transaction.atomic
+@audit.atomic()
 def start_course(
     *,
     episode: EpisodeOfCare,
@@ -131,17 +134,18 @@ def start_course(
     return course
 
 
-@transaction.atomic
+@audit.atomic()
 def close_episode(*, episode: EpisodeOfCare, by: Actor, now: datetime) -> EpisodeOfCare:
     """End an episode: nothing more is asked, live invitations end."""
     episode = care.close_episode(episode=episode, ended_on=now.date(), by=by, now=now)
+    scheduling.withdraw(episode=episode)
     for course in episode.courses.all():
         scheduling.replan(course=course, now=now)
     delivery.revoke_for_patient(patient=episode.patient, reason="episode closed", by=by, now=now)
     return episode
 
 
-@transaction.atomic
+@audit.atomic()
 def change_contact(
     *, patient: Patient, channel: Channel, value: str, by: Actor, now: datetime
 ) -> Contact | None:
@@ -150,27 +154,41 @@ def change_contact(
     contact: Contact | None = None
     if value:
         normal = care.normalise_contact(channel, value)
-        if existing is not None and existing.value == normal:
+        is_same = existing is not None and existing.value == normal
+        if existing is not None and is_same and not delivery.is_astray(existing):
             return existing
         contact = care.set_contact(patient=patient, channel=channel, value=value, by=by, now=now)
     elif existing is not None:
         care.remove_contact(contact=existing, by=by, now=now)
     if existing is not None:
         delivery.revoke_for_patient(patient=patient, reason="contact changed", by=by, now=now)
+    _invite_again(patient, now)
     return contact
 
 
-@transaction.atomic
+def _invite_again(patient: Patient, now: datetime) -> None:
+    # What is open was asked where nobody could answer it: ask where the patient can.
+    due = list(Assignment.objects.filter(patient=patient).under_way().answerable_at(now))
+    if due and not Invitation.objects.filter(patient=patient).live_at(now).exists():
+        invite(patient=patient, assignments=due, reminders_of=due, now=now)
+
+
+@audit.atomic()
 def decide_consent(
     *, patient: Patient, channel: Channel, is_given: bool, by: Actor, now: datetime
 ) -> None:
-    """Record a patient's decision about a channel; a withdrawal stops what is under way."""
+    """Record a patient's decision about a channel.
+
+    A withdrawal stops what is under way; a consent asks again what is open.
+    """
     care.record_consent(patient=patient, channel=channel, is_given=is_given, by=by, now=now)
     if not is_given:
         delivery.revoke_for_patient(patient=patient, reason="consent withdrawn", by=by, now=now)
+    else:
+        _invite_again(patient, now)
 
 
-@transaction.atomic
+@audit.atomic()
 def change_patient(
     *, patient: Patient, changes: Mapping[str, Any], by: Actor, now: datetime
 ) -> Patient:
@@ -186,7 +204,7 @@ def change_patient(
 # -- Sessions ------------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@audit.atomic()
 def record_session(
     *,
     course: Course,
@@ -203,7 +221,7 @@ def record_session(
     return session
 
 
-@transaction.atomic
+@audit.atomic()
 def edit_session(
     *,
     session: TreatmentSession,
@@ -226,7 +244,7 @@ def edit_session(
     return session
 
 
-@transaction.atomic
+@audit.atomic()
 def move_session(
     *, session: TreatmentSession, planned_at: datetime, reason: str, by: Actor, now: datetime
 ) -> TreatmentSession:
@@ -238,7 +256,7 @@ def move_session(
     return session
 
 
-@transaction.atomic
+@audit.atomic()
 def cancel_session(
     *,
     session: TreatmentSession,
@@ -290,7 +308,7 @@ def _sweep(rows: QuerySet[Row], step: Callable[[Row], object]) -> int:
     return done
 
 
-@transaction.atomic
+@audit.atomic()
 def invite_patient(*, patient: Patient, now: datetime) -> Invitation | None:
     """Ask one patient everything that is now open to them; None if nothing new is."""
     Patient.objects.select_for_update().get(pk=patient.pk)
@@ -301,7 +319,7 @@ def invite_patient(*, patient: Patient, now: datetime) -> Invitation | None:
     return invite(patient=patient, assignments=due, reminders_of=new, now=now)
 
 
-@transaction.atomic
+@audit.atomic()
 def invite(
     *,
     patient: Patient,
@@ -312,7 +330,7 @@ def invite(
     """Make one invitation for these assignments, with its first message and its reminders."""
     invitation = delivery.create_invitation(patient=patient, assignments=assignments, now=now)
     contact = care.reachable_contact(patient, delivery.CHANNELS)
-    if contact is not None:
+    if contact is not None and _may_send_to(contact):
         channel = contact.channel
         delivery.queue_invitation_message(invitation=invitation, channel=channel, now=now)
         moments = {datetime.fromisoformat(at) for item in reminders_of for at in item.reminders_at}
@@ -321,7 +339,14 @@ def invite(
     return invitation
 
 
-@transaction.atomic
+def _may_send_to(contact: Contact) -> bool:
+    # Without a birth date to check, a link sent to a wrong address would open for a stranger.
+    patient = contact.patient
+    can_check = patient.birth_date is not None or not patient.clinic.checks_birth_date
+    return can_check and not delivery.is_astray(contact)
+
+
+@audit.atomic()
 def hand_over_link(*, patient: Patient, by: Actor, now: datetime) -> str | None:
     """Return an address for what the patient can answer now, without sending it; None if nothing.
 
@@ -345,7 +370,7 @@ def hand_over_link(*, patient: Patient, by: Actor, now: datetime) -> str | None:
     return delivery.address_of(link)
 
 
-@transaction.atomic
+@audit.atomic()
 def decline_invitation(*, invitation: Invitation, by: Actor, now: datetime) -> None:
     """End an invitation that reached somebody else, and tell staff through the audit record."""
     delivery.revoke_invitation(invitation=invitation, reason=NOT_FOR_ME, by=by, now=now)
@@ -354,7 +379,7 @@ def decline_invitation(*, invitation: Invitation, by: Actor, now: datetime) -> N
 # -- Answering -----------------------------------------------------------------------------------
 
 
-@transaction.atomic
+@audit.atomic()
 def save_answers(
     *,
     assignment_id: UUID,
@@ -378,8 +403,7 @@ def save_answers(
         now=now,
         revision=revision,
     )
-    hits = responses.safety_of(response)
-    alerts.raise_provisional(response=response, hits=hits, now=now)
+    _hold_alerts(response, now)
     if assignment.state != AssignmentState.STARTED:
         scheduling.start(assignment=assignment)
         _record_response(response, "response.started", by, now)
@@ -400,7 +424,7 @@ class SubmissionConflict(Exception):
     """Something else was submitted before; the first stays."""
 
 
-@transaction.atomic
+@audit.atomic()
 def submit_response(
     *,
     assignment_id: UUID,
@@ -410,11 +434,13 @@ def submit_response(
     mode: Mode,
     by: Actor,
     now: datetime,
+    revision: int | None = None,
 ) -> Submission:
     """Store a completed questionnaire, its scores and its alerts; stop its reminders.
 
     Sending the same again (same `submission_id`, same answers) gives the same reply.
-    Raises SubmissionConflict when something else was stored first, AnswerError for a bad answer.
+    Raises SubmissionConflict when something else was stored first, StaleRevision when answers were
+    saved since the sender saw `revision`, AnswerError for a bad answer.
     """
     assignment = responses.lock_assignment(assignment_id)
     try:
@@ -425,6 +451,7 @@ def submit_response(
             language=language,
             mode=mode,
             now=now,
+            revision=revision,
         )
     except AlreadySubmitted as earlier:
         return _repeat(earlier.response, answers, submission_id)
@@ -465,18 +492,27 @@ def _repeat(response: QuestionnaireResponse, answers: Answers, submission_id: st
     return Submission(response, result, list(response.alerts.all()), is_repeat=True)
 
 
+def _hold_alerts(response: QuestionnaireResponse, now: datetime) -> None:
+    try:
+        with audit.atomic():
+            hits = responses.safety_of(response)
+            alerts.raise_provisional(response=response, hits=hits, now=now)
+    except Exception:
+        alerts.raise_rule_error(response=response, now=now)
+
+
 def _raise_alerts(
     response: QuestionnaireResponse, result: ScoreResult, now: datetime
 ) -> list[Alert]:
     # An error in the rules must neither lose the answer nor pass unseen.
     try:
-        with transaction.atomic():
+        with audit.atomic():
             return alerts.raise_for(response=response, hits=result.safety, now=now)
     except Exception:
         return [alerts.raise_rule_error(response=response, now=now)]
 
 
-@transaction.atomic
+@audit.atomic()
 def submit_sitting(
     *,
     sitting: Mapping[UUID, Answers],
@@ -485,8 +521,12 @@ def submit_sitting(
     mode: Mode,
     by: Actor,
     now: datetime,
+    revisions: Mapping[UUID, int] | None = None,
 ) -> list[Submission]:
-    """Store all questionnaires of one sitting together: all of them, or none."""
+    """Store all questionnaires of one sitting together: all of them, or none.
+
+    `revisions` are the numbers the patient last saw, by assignment.
+    """
     return [
         submit_response(
             assignment_id=assignment_id,
@@ -496,12 +536,13 @@ def submit_sitting(
             mode=mode,
             by=by,
             now=now,
+            revision=(revisions or {}).get(assignment_id),
         )
         for assignment_id, answers in sorted(sitting.items())
     ]
 
 
-@transaction.atomic
+@audit.atomic()
 def correct_response(
     *,
     response: QuestionnaireResponse,

@@ -118,6 +118,12 @@ class Alert(ClinicRow):
                 | Q(acknowledged_by__isnull=False, acknowledged_at__isnull=False),
                 name="alert_acknowledged_by_a_person",
             ),
+            models.CheckConstraint(
+                condition=~Q(state="resolved")
+                | Q(opened_at=None)
+                | Q(acknowledged_by__isnull=False),
+                name="alert_that_paged_closed_by_a_person",
+            ),
         ]
         indexes = [
             models.Index(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -30,6 +31,8 @@ from outcomes.instruments.models import InstrumentVersion
 from outcomes.instruments.scoring import SafetyHit
 from outcomes.responses.models import QuestionnaireResponse
 
+log = logging.getLogger(__name__)
+
 # Outcomes that leave the alert acknowledged but not closed: somebody still has to act.
 STILL_OWED = (AlertOutcome.NOT_REACHED,)
 
@@ -52,27 +55,17 @@ def raise_provisional(
 ) -> None:
     """Hold positive answers of an unfinished form ready to alert once the patient is idle.
 
-    Every further tap restarts the wait. A positive taken back before then is closed, and stays
-    readable.
+    Every further tap restarts the wait. A positive answered otherwise before then is closed, and
+    stays readable; one that was only taken back goes on waiting.
     """
     positive = {hit.link_id: hit for hit in hits}
-    waiting = {
-        alert.rule.link_id: alert
-        for alert in Alert.objects.filter(
-            response=response, state=AlertState.PROVISIONAL
-        ).select_related("rule")
-        if alert.rule
-    }
-    for link_id, alert in waiting.items():
-        if link_id not in positive:
+    for alert in _provisional(response):
+        if alert.rule is None or alert.rule.link_id in positive:
+            continue
+        if response.answers.get(alert.rule.link_id) is not None:
             _close_unsent(alert, now)
-    for link_id, hit in positive.items():
-        held = waiting.get(link_id)
-        if held is None:
-            _raise(response, hit, AlertState.PROVISIONAL, now)
-        else:
-            held.value, held.next_at = hit.value, now + IDLE_BEFORE_OPEN
-            held.save(update_fields=["value", "next_at"])
+    for hit in positive.values():
+        _raise(response, hit, AlertState.PROVISIONAL, now)
 
 
 def raise_for(
@@ -80,19 +73,30 @@ def raise_for(
 ) -> list[Alert]:
     """Open an alert for every positive safety answer of a submitted form, with its first messages.
 
-    Runs in the answer's transaction.
+    Runs in the answer's transaction. A positive tapped before and missing from what was submitted
+    opens its alert all the same: only another answer to the question takes it back.
     """
     positive = {hit.link_id: hit for hit in hits}
-    for alert in Alert.objects.filter(
-        response=response, state=AlertState.PROVISIONAL
-    ).select_related("rule"):
-        if alert.rule and alert.rule.link_id not in positive:
+    for alert in _provisional(response):
+        if alert.rule is None or alert.rule.link_id in positive:
+            continue
+        if response.answers.get(alert.rule.link_id) is None:
+            _open(alert, now)
+        else:
             _close_unsent(alert, now)
     return [_raise(response, hit, AlertState.OPEN, now) for hit in positive.values()]
 
 
+def _provisional(response: QuestionnaireResponse) -> list[Alert]:
+    rows = Alert.objects.filter(response=response, state=AlertState.PROVISIONAL)
+    return list(rows.select_related("rule").select_for_update(of=("self",)))
+
+
 def raise_rule_error(*, response: QuestionnaireResponse, now: datetime) -> Alert:
     """Page a person about an answer whose safety check failed: somebody must read it."""
+    known = Alert.objects.filter(response=response, rule=None).first()
+    if known is not None:
+        return known
     alert = _new_alert(response, None, AlertReason.RULE_ERROR, None, AlertState.OPEN, now)
     alert.save(force_insert=True)
     _note(alert, "raised", SYSTEM, now)
@@ -108,19 +112,44 @@ def _raise(
         link_id=hit.link_id,
         at_least=hit.at_least,
     )
-    alert = Alert.objects.filter(response=response, rule=rule).first()
+    same = Alert.objects.filter(response=response, rule=rule)
+    alert = same.select_for_update(of=("self",)).first()
     if alert is None:
         alert = _new_alert(response, rule, AlertReason.ANSWER, hit.value, state, now)
         alert.save(force_insert=True)
         _note(alert, "raised", SYSTEM, now)
-    elif alert.state in (AlertState.PROVISIONAL, AlertState.RESOLVED):
-        alert.value, alert.state = hit.value, state
-        alert.outcome, alert.resolved_at = "", None
-        alert.next_at = now + IDLE_BEFORE_OPEN
-        alert.save()
-    if state == AlertState.OPEN and alert.opened_at is None:
+    elif alert.state == AlertState.PROVISIONAL:
+        alert.value, alert.next_at = hit.value, now + IDLE_BEFORE_OPEN
+        alert.save(update_fields=["value", "next_at"])
+    elif not _is_news(alert, hit):
+        return alert
+    elif alert.state == AlertState.OPEN:
+        alert.value = hit.value
+        alert.save(update_fields=["value"])
+        _note(alert, "answer_changed", SYSTEM, now, {"value": hit.value})
+        return alert
+    else:
+        _raise_again(alert, hit, now)
+    if state == AlertState.OPEN:
         _open(alert, now)
     return alert
+
+
+def _is_news(alert: Alert, hit: SafetyHit) -> bool:
+    """Say whether a positive answer adds to an alert: a person has not yet seen one so high."""
+    if alert.outcome == AlertOutcome.CHANGED:
+        return True
+    return alert.value is None or hit.value > alert.value
+
+
+def _raise_again(alert: Alert, hit: SafetyHit, now: datetime) -> None:
+    # What a person did about the lower answer stays among the alert's events.
+    alert.value, alert.state = hit.value, AlertState.PROVISIONAL
+    alert.outcome, alert.resolved_at, alert.opened_at, alert.tier = "", None, None, 0
+    alert.acknowledged_by, alert.acknowledged_at = None, None
+    alert.next_at = now + IDLE_BEFORE_OPEN
+    alert.save()
+    _note(alert, "raised_again", SYSTEM, now, {"value": hit.value})
 
 
 def _new_alert(
@@ -149,7 +178,8 @@ def _new_alert(
 
 def _open(alert: Alert, now: datetime) -> None:
     alert.state, alert.opened_at, alert.next_at = AlertState.OPEN, now, now + TIERS[1]
-    alert.save(update_fields=["state", "opened_at", "next_at"])
+    alert.tier = 0
+    alert.save(update_fields=["state", "opened_at", "next_at", "tier"])
     _note(alert, "opened", SYSTEM, now)
     _page(alert, now)
 
@@ -164,7 +194,7 @@ def _close_unsent(alert: Alert, now: datetime) -> None:
 def recipients(alert: Alert) -> list[User]:
     """Return whom the alert's tier tells: the responsible, then all clinicians, then admins too.
 
-    An empty circle is widened until it holds somebody.
+    An empty circle is widened until it holds somebody; the last are the installation's operators.
     """
     clinicians = _members(alert, Role.CLINICIAN)
     everybody = list(dict.fromkeys([*clinicians, *_members(alert, Role.CLINIC_ADMIN)]))
@@ -172,7 +202,8 @@ def recipients(alert: Alert) -> list[User]:
         user for user in alert.episode.clinicians.filter(is_active=True) if user in everybody
     ]
     circles = [responsible, clinicians, everybody]
-    return next((circle for circle in circles[min(alert.tier, 2) :] if circle), everybody)
+    found = next((circle for circle in circles[min(alert.tier, 2) :] if circle), everybody)
+    return found or list(User.objects.filter(is_superuser=True, is_active=True))
 
 
 def _members(alert: Alert, role: Role) -> list[User]:
@@ -182,6 +213,8 @@ def _members(alert: Alert, role: Role) -> list[User]:
 
 def _page(alert: Alert, now: datetime) -> None:
     users = recipients(alert)
+    if not users:
+        log.error("Alert %s has nobody to tell: give the clinic a member.", alert.pk)
     page = alert.events.filter(kind="paged").count()
     for user in users:
         delivery.queue_alert_message(
@@ -190,7 +223,7 @@ def _page(alert: Alert, now: datetime) -> None:
     _note(alert, "paged", SYSTEM, now, {"tier": alert.tier, "recipients": len(users)})
 
 
-@transaction.atomic
+@audit.atomic()
 def escalate(*, alert: Alert, now: datetime) -> None:
     """Open a waiting alert, or tell the next circle of people of an open one, if it is time."""
     due = Alert.objects.due_at(now).select_for_update(of=("self",))
@@ -212,7 +245,7 @@ def escalate(*, alert: Alert, now: datetime) -> None:
     _page(alert, now)
 
 
-@transaction.atomic
+@audit.atomic()
 def acknowledge(
     *, alert: Alert, user: User, outcome: AlertOutcome | str, note: str, now: datetime
 ) -> Alert:
@@ -231,11 +264,11 @@ def acknowledge(
         alert.state, alert.resolved_at = AlertState.RESOLVED, now
     alert.save()
     delivery.cancel_alert_messages(alert_id=alert.pk)
-    _finish(alert, "acknowledged", user, note, now)
+    _note(alert, "acknowledged", user.actor, now, {"outcome": alert.outcome}, note)
     return alert
 
 
-@transaction.atomic
+@audit.atomic()
 def resolve(
     *, alert: Alert, user: User, outcome: AlertOutcome | str, note: str, now: datetime
 ) -> Alert:
@@ -248,28 +281,13 @@ def resolve(
     if outcome not in STILL_OWED:
         alert.state, alert.resolved_at = AlertState.RESOLVED, now
     alert.save()
-    _finish(alert, "followed_up", user, note, now)
+    _note(alert, "followed_up", user.actor, now, {"outcome": alert.outcome}, note)
     return alert
 
 
 def _check_outcome(outcome: str) -> None:
     if outcome not in AlertOutcome.values or outcome == AlertOutcome.CHANGED:
         raise ValidationError({"outcome": _("Choose what you found or did.")})
-
-
-def _finish(alert: Alert, kind: str, user: User, note: str, now: datetime) -> None:
-    data = {"outcome": alert.outcome}
-    _note(alert, kind, user.actor, now, data, note)
-    audit.record(
-        clinic_id=alert.clinic_id,
-        by=user.actor,
-        now=now,
-        action=f"alert.{kind}",
-        object_type="Alert",
-        object_id=alert.pk,
-        patient_id=alert.patient_id,
-        data=data,
-    )
 
 
 def _note(
@@ -288,4 +306,14 @@ def _note(
         actor_label=by.label,
         data=data or {},
         note=note,
+    )
+    audit.record(
+        clinic_id=alert.clinic_id,
+        by=by,
+        now=now,
+        action=f"alert.{kind}",
+        object_type="Alert",
+        object_id=alert.pk,
+        patient_id=alert.patient_id,
+        data=data,
     )

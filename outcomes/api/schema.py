@@ -64,22 +64,19 @@ class DocumentedSchema(AutoSchema):
         return [self.path.split("/")[3]]
 
     def _map_basic_serializer(self, serializer: Any, direction: Any) -> Any:
-        described: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        parent: Any = super()
+        described: dict[str, Any] = parent._map_basic_serializer(serializer, direction)
         if direction == "request" and isinstance(serializer, Strict):
             described["additionalProperties"] = False
         return described
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
-        bodies = super()._get_response_bodies(direction)
+        parent: Any = super()
+        bodies: dict[str, Any] = parent._get_response_bodies(direction)
         for code in WRITING if self.method in ("POST", "PUT", "PATCH") else READING:
-            described = _body(self, code, direction)
+            described = parent._get_response_for_code(ErrorSerializer, code, None, direction)
             bodies.setdefault(code, {**described, "description": WORDS[code]})
         return bodies
-
-
-def _body(schema: Any, code: str, direction: Any) -> dict[str, Any]:
-    body: dict[str, Any] = schema._get_response_for_code(ErrorSerializer, code, None, direction)
-    return body
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,6 +12,36 @@ from uuid import UUID
 from django.db import transaction
 
 from outcomes.audit.models import Actor, AuditChain, AuditEvent
+
+_waiting: ContextVar[list[AuditEvent] | None] = ContextVar("audit_events_waiting", default=None)
+
+
+@contextmanager
+def atomic() -> Iterator[None]:
+    """Run one clinical event as one transaction, and append its audit events at its very end.
+
+    A clinic's chain is locked from the first append to the commit. Appending last keeps that short,
+    and keeps two events that touch the same rows from waiting for each other for ever.
+    Nested blocks append with the outermost; one that fails takes its own events along.
+    """
+    waiting = _waiting.get()
+    if waiting is not None:
+        before = len(waiting)
+        try:
+            with transaction.atomic():
+                yield
+        except BaseException:
+            del waiting[before:]
+            raise
+        return
+    token = _waiting.set([])
+    try:
+        with transaction.atomic():
+            yield
+            for event in _waiting.get() or []:
+                _append(event)
+    finally:
+        _waiting.reset(token)
 
 
 def record(
@@ -23,33 +55,39 @@ def record(
     patient_id: UUID | None = None,
     reason: str = "",
     data: dict[str, Any] | None = None,
-) -> AuditEvent:
-    """Append one event to the clinic's chain, inside the caller's transaction.
+) -> None:
+    """Append one event to the clinic's chain, in the transaction of what it tells.
 
-    The end of the chain stays locked until that transaction ends, so call this last.
-    `data` must be JSON-ready.
+    Inside `atomic` it is appended when the outermost block ends. `data` must be JSON-ready.
     """
+    event = AuditEvent(
+        clinic_id=clinic_id,
+        at=now,
+        actor_kind=by.kind,
+        actor_id=by.id,
+        actor_label=by.label,
+        action=action,
+        object_type=object_type,
+        object_id=str(object_id),
+        patient_id=patient_id,
+        reason=reason,
+        data=data or {},
+    )
+    waiting = _waiting.get()
+    if waiting is None:
+        _append(event)
+    else:
+        waiting.append(event)
+
+
+def _append(event: AuditEvent) -> None:
     with transaction.atomic():
-        chain = _locked_chain(clinic_id)
-        event = AuditEvent(
-            clinic_id=clinic_id,
-            number=chain.number + 1,
-            at=now,
-            actor_kind=by.kind,
-            actor_id=by.id,
-            actor_label=by.label,
-            action=action,
-            object_type=object_type,
-            object_id=str(object_id),
-            patient_id=patient_id,
-            reason=reason,
-            data=data or {},
-            previous_hash=chain.hash,
-        )
+        chain = _locked_chain(event.clinic_id)
+        event.number = chain.number + 1
+        event.previous_hash = chain.hash
         event.hash = event.computed_hash()
         event.save(force_insert=True)
-        AuditChain.objects.filter(pk=clinic_id).update(number=event.number, hash=event.hash)
-    return event
+        AuditChain.objects.filter(pk=chain.pk).update(number=event.number, hash=event.hash)
 
 
 def _locked_chain(clinic_id: UUID) -> AuditChain:

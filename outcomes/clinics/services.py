@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils.translation import gettext as _
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
@@ -93,10 +93,14 @@ def add_member(
 
 @transaction.atomic
 def end_membership(*, membership: Membership, by: Actor, now: datetime) -> Membership:
-    """End a person's role in the clinic; raises ValidationError for its last admin."""
+    """End a person's role here, and their tokens; raises ValidationError for the last admin."""
     _keep_an_admin(membership.clinic, but=membership.user.email)
     membership.ended_at = now
     membership.save(update_fields=["ended_at"])
+    # A token acts for whoever made it.
+    ApiToken.objects.valid_at(now).filter(
+        clinic_id=membership.clinic_id, created_by_id=membership.user_id
+    ).update(revoked_at=now)
     audit.record(
         clinic_id=membership.clinic_id,
         by=by,
@@ -110,6 +114,7 @@ def end_membership(*, membership: Membership, by: Actor, now: datetime) -> Membe
 
 
 def _keep_an_admin(clinic: Clinic, but: str) -> None:
+    Clinic.objects.select_for_update().get(pk=clinic.pk)  # two admins may end each other
     admins = Membership.objects.active().filter(clinic=clinic, role=Role.CLINIC_ADMIN)
     if admins.filter(user__email=but).exists() and not admins.exclude(user__email=but).exists():
         raise ValidationError({"role": _("The clinic needs at least one clinic admin.")})

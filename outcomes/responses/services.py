@@ -106,14 +106,18 @@ def finalise(
     language: str,
     mode: Mode,
     now: datetime,
+    revision: int | None = None,
 ) -> tuple[QuestionnaireResponse, scoring.ScoreResult]:
     """Make the assignment's response final with exactly these answers, and store its scores.
 
-    `assignment` must be locked by the caller. Raises AlreadySubmitted or scoring.AnswerError.
+    `assignment` must be locked by the caller. `revision` is the number the sender last saw, as in
+    `save_answers`. Raises AlreadySubmitted, StaleRevision or scoring.AnswerError.
     """
     response = current_response(assignment) or _begin(assignment, language, mode, now)
     if response.status == ResponseStatus.FINAL:
         raise AlreadySubmitted(response)
+    if revision is not None and revision < response.revision:
+        raise StaleRevision(response)
     definition = response.instrument_version.definition
     answers = complete_keys(definition, answers)
     result = scoring.score(definition, answers)

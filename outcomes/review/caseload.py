@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.alerts.models import Alert
-from outcomes.care.models import HELD, Consent, Contact, EpisodeOfCare, TreatmentSession
+from outcomes.care.models import HELD, Consent, Contact, EpisodeOfCare, Patient, TreatmentSession
 from outcomes.clinics.models import Clinic, User
 from outcomes.delivery import services as delivery
 from outcomes.delivery.models import Invitation
@@ -205,6 +205,11 @@ def _contact_problems(patients: Sequence[UUID]) -> dict[UUID, str]:
         if given.get((patient, channel)) and channel in delivery.CHANNELS:
             since[patient] = max(set_at, since.get(patient, set_at))
     problems = {key: str(_("No consented contact")) for key in patients if key not in since}
+    unchecked = Patient.objects.filter(
+        pk__in=patients, birth_date=None, clinic__checks_birth_date=True
+    )
+    for patient in unchecked.values_list("pk", flat=True):
+        problems.setdefault(patient, str(_("No date of birth to check")))
     invitations = Invitation.objects.filter(**of_these)
     confirmed = dict(
         invitations.filter(confirmed_at__isnull=False)

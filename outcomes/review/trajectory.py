@@ -119,8 +119,7 @@ def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
         sessions=marks,
         markers=tuple(_markers(episode, zone)),
         courses=tuple(
-            CourseMark(course.started_at, str(course.get_kind_display()))
-            for course in courses
+            CourseMark(course.started_at, str(course.get_kind_display())) for course in courses
         ),
         zone=zone,
     )

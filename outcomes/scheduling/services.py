@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from outcomes.care.models import HELD, Course, SessionStatus
+from outcomes.care.models import HELD, Course, EpisodeOfCare, SessionStatus
 from outcomes.instruments.models import Instrument, InstrumentVersion
 from outcomes.scheduling import engine
 from outcomes.scheduling.definition import RuleSpec, ScheduleSpec, parse_schedule
@@ -174,7 +174,9 @@ def _apply(
     rules = {rule.code: rule for rule in ScheduleRule.objects.filter(schedule=course.schedule_id)}
     existing = {
         _key_of(item): item
-        for item in course.assignments.exclude(state__in=FIXED).select_related("instrument")
+        for item in course.assignments.exclude(state__in=FIXED)
+        .select_related("instrument")
+        .select_for_update(of=("self",))
     }
     created, changed = [], []
     for item in planned:
@@ -213,6 +215,11 @@ def _is_as_planned(row: Assignment, item: engine.Planned) -> bool:
         and row.closes_at == item.closes_at
         and row.reminders_at == [moment.isoformat() for moment in item.reminders_at]
     )
+
+
+def withdraw(*, episode: EpisodeOfCare) -> None:
+    """Withdraw what an ended episode still asks; what was answered or missed stays."""
+    Assignment.objects.filter(episode=episode).under_way().update(state=AssignmentState.CANCELLED)
 
 
 def open_due(*, assignments: Iterable[Assignment], now: datetime) -> int:

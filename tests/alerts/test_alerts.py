@@ -301,3 +301,132 @@ def test_every_safety_question_of_the_library_has_a_rule(library: None) -> None:
     rules = {(rule.instrument.code, rule.link_id) for rule in AlertRule.objects.all()}
 
     assert {("PHQ-9", "9"), ("BDI-II", "9"), ("HAM-D17", "3")} <= rules
+
+
+def acknowledge(user: User, outcome: AlertOutcome, now: datetime) -> Alert:
+    return alerts.acknowledge(
+        alert=Alert.objects.get(), user=user, outcome=outcome, note="", now=now
+    )
+
+
+def test_a_positive_left_out_of_the_submission_opens_its_alert(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 3}, now)
+    submit(phq9, {}, now)
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.value) == (AlertState.OPEN, 3)
+    assert pages() == [("Clara", "pending")]
+
+
+def test_skipping_the_question_after_a_positive_does_not_take_it_back(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 2}, now)
+    workflows.save_answers(
+        assignment_id=phq9.pk,
+        answers={"9": None},
+        language="en",
+        mode=Mode.LINK,
+        by=SYSTEM,
+        now=now,
+    )
+
+    assert workflows.escalate_due(now=now + timedelta(minutes=10)) == 1
+    assert Alert.objects.get().state == AlertState.OPEN
+
+
+def test_a_worse_answer_on_an_open_alert_is_shown(phq9: Assignment, now: datetime) -> None:
+    tap(phq9, {"9": 1}, now)
+    workflows.escalate_due(now=now + timedelta(minutes=10))
+    submit(phq9, {**CALM, "9": 3}, now + timedelta(minutes=11))
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.value) == (AlertState.OPEN, 3)
+
+
+@pytest.mark.parametrize("outcome", [AlertOutcome.NOT_REACHED, AlertOutcome.SPOKE_SAFE])
+def test_a_worse_answer_after_an_acknowledgement_pages_at_once(
+    phq9: Assignment, clinician: User, now: datetime, outcome: AlertOutcome
+) -> None:
+    tap(phq9, {"9": 1}, now)
+    workflows.escalate_due(now=now + timedelta(minutes=10))
+    acknowledge(clinician, outcome, now + timedelta(minutes=11))
+    submit(phq9, {**CALM, "9": 3}, now + timedelta(minutes=12))
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.value, alert.tier) == (AlertState.OPEN, 3, 0)
+    assert pages() == [("Clara", "cancelled"), ("Clara", "pending")]
+    assert "acknowledged" in [event.kind for event in alert.events.all()]
+
+
+def test_an_unrelated_tap_leaves_a_persons_acknowledgement_alone(
+    phq9: Assignment, clinician: User, now: datetime
+) -> None:
+    tap(phq9, {"9": 2}, now)
+    workflows.escalate_due(now=now + timedelta(minutes=10))
+    acknowledge(clinician, AlertOutcome.SPOKE_SAFE, now + timedelta(minutes=11))
+    tap(phq9, {"8": 1}, now + timedelta(minutes=12))
+    submit(phq9, {**CALM, "9": 2}, now + timedelta(minutes=13))
+
+    alert = Alert.objects.get()
+    assert (alert.state, alert.acknowledged_by) == (AlertState.RESOLVED, clinician)
+
+
+def test_the_database_refuses_to_close_what_paged_without_a_person(
+    phq9: Assignment, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Alert.objects.update(state=AlertState.RESOLVED)
+
+
+def test_an_error_in_the_rules_keeps_a_tap_and_pages_a_person(
+    phq9: Assignment, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("broken rule")
+
+    monkeypatch.setattr(alerts, "_raise", fail)
+    tap(phq9, {"9": 1}, now)
+    tap(phq9, {"8": 1}, now)
+
+    assert QuestionnaireResponse.objects.get().answers == {"9": 1, "8": 1}
+    assert [alert.reason for alert in Alert.objects.open()] == ["rule_error"]
+
+
+def test_without_any_member_the_operators_are_told(
+    phq9: Assignment, clinician: User, now: datetime
+) -> None:
+    User.objects.create_superuser("root@example.org", "x", name="Root")
+    User.objects.filter(pk=clinician.pk).update(is_active=False)
+    submit(phq9, POSITIVE, now)
+
+    assert [name for name, _state in pages()] == ["Root"]
+
+
+def test_with_nobody_to_tell_the_log_says_so(
+    phq9: Assignment, clinician: User, now: datetime, caplog: pytest.LogCaptureFixture
+) -> None:
+    User.objects.filter(pk=clinician.pk).update(is_active=False)
+    submit(phq9, POSITIVE, now)
+
+    assert "has nobody to tell" in caplog.text
+    assert Alert.objects.open().count() == 1
+
+
+def test_every_step_of_an_alert_is_in_the_audit_chain(
+    phq9: Assignment, clinician: User, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+    acknowledge(clinician, AlertOutcome.KNOWN, now)
+
+    actions = AuditEvent.objects.filter(action__startswith="alert.").order_by("number")
+    assert list(actions.values_list("action", flat=True)) == [
+        "alert.raised",
+        "alert.opened",
+        "alert.paged",
+        "alert.acknowledged",
+    ]

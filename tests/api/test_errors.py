@@ -96,7 +96,8 @@ class TestShape:
         assert error["message"] == "There is no such record."
 
     @pytest.mark.parametrize(
-        "address", ["", "v1/", "v1/patients", "v1/patients/1/", "v1/nothing/", "v2/patients/", "v1/a%0Ab/"]
+        "address",
+        ["", "v1/", "v1/patients", "v1/patients/1/", "v1/nothing/", "v2/patients/", "v1/a%0Ab/"],
     )
     @pytest.mark.parametrize("method", ["get", "post", "delete", "options"])
     def test_404_for_an_address(self, machine, address, method):

@@ -111,6 +111,7 @@ def test_a_clinician_is_known_in_any_case(machine, clinician):
         ({"given_name": "K\x00m"}, "given_name"),
         ({"given_name": "K" * 101}, "given_name"),
         ({"given_name": ["Kim"]}, "given_name"),
+        ({"record_number": 1e3}, "record_number"),
         ({"birth_date": "09.03.1975"}, "birth_date"),
         ({"language": "xx"}, "language"),
         ({"time_zone": "Mars/Olympus"}, "time_zone"),

@@ -77,8 +77,15 @@ def test_every_action_says_how_to_sign_in(document):
 
 def test_filters_and_paging_are_described(document):
     parameters = document["paths"]["/api/v1/scores/"]["get"]["parameters"]
-    names = {parameter["name"] for parameter in parameters}
-    assert names == {"cursor", "page_size", "patient", "instrument", "since"}
+    described = {parameter["name"]: parameter["schema"] for parameter in parameters}
+    assert set(described) == {"cursor", "page_size", "patient", "instrument", "since"}
+    assert described["page_size"] == {"type": "integer", "minimum": 1, "maximum": 500}
+
+
+def test_what_is_refused_as_unknown_is_described_as_such(document):
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith("Request"):
+            assert schema["additionalProperties"] is False, name
 
 
 def test_contacts_are_only_ever_sent(document):

@@ -27,7 +27,7 @@ def every_action():
             yield pytest.param(method, f"/api/v1/{route}", scopes, id=name)
 
 
-@pytest.mark.parametrize(("method", "address", "scopes"), every_action())
+@pytest.mark.parametrize(("method", "address", "scopes"), list(every_action()))
 def test_an_action_is_open_to_its_scope_and_to_no_other(make_machine, method, address, scopes):
     for scope in Scope:
         client = make_machine(scope).client

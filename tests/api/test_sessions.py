@@ -78,6 +78,7 @@ def test_a_time_with_another_offset_is_the_same_moment(machine, course):
         ({"infusion_minutes": 40_000}, "infusion_minutes"),
         ({"infusion_minutes": -1}, "infusion_minutes"),
         ({"number": 0}, "number"),
+        ({"drug": 1}, "drug"),
         ({"vitals": {"minute": 1}}, "vitals"),
         ({"vitals": [{"systolic": 120}]}, "vitals.0.minute"),
         ({"vitals": [{"minute": "ten"}]}, "vitals.0.minute"),

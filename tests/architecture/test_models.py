@@ -14,9 +14,7 @@ from outcomes.clinics.models import Clinic, ClinicRow
 
 ROOMS = Path(outcomes.models.__file__).parent
 MODELS = [
-    model
-    for model in apps.get_app_config("outcomes").get_models()
-    if not model._meta.auto_created
+    model for model in apps.get_app_config("outcomes").get_models() if not model._meta.auto_created
 ]
 # Shared by all clinics, or held by no clinic: what ships with the product, people, the audit's own.
 WITHOUT_CLINIC = {

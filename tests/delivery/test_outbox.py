@@ -261,3 +261,84 @@ def test_a_patient_without_contact_is_asked_without_a_message(
     address = workflows.hand_over_link(patient=enrolment.patient, by=clinician.actor, now=now)
     assert address is not None
     assert "/a/" in address
+
+
+def lock(message: Message, now: datetime) -> None:
+    from outcomes.audit.models import SYSTEM
+
+    assert message.link is not None
+    for _ in range(delivery.MAX_CHECKS):
+        delivery.check_birth_date(
+            invitation=message.link.invitation, birth_date=None, by=SYSTEM, now=now
+        )
+
+
+def test_a_locked_invitation_opens_nothing_and_reminds_nobody(
+    invited: Message, now: datetime
+) -> None:
+    lock(invited, now)
+
+    assert cancelled_reason(invited, now) == "link locked"
+    assert invited.link is not None
+    invited.link.invitation.refresh_from_db()
+    assert not delivery.is_live(invited.link, now)
+
+
+def test_nothing_more_is_sent_to_a_contact_that_went_astray_until_it_is_set_anew(
+    invited: Message, enrolment: Enrolment, clinician: User, now: datetime
+) -> None:
+    later = now + timedelta(hours=1)
+    lock(invited, later)
+    Assignment.objects.filter(patient=enrolment.patient).under_way().update(state="planned")
+
+    workflows.invite_due(now=later)
+    assert Message.objects.filter(kind="invitation").count() == 1
+
+    workflows.change_contact(
+        patient=enrolment.patient,
+        channel=Channel.EMAIL,
+        value="robin@patient.example",
+        by=clinician.actor,
+        now=later + timedelta(hours=1),
+    )
+    assert Message.objects.filter(kind="invitation", state="pending").count() == 2
+
+
+def test_a_new_address_is_asked_what_is_still_open(
+    invited: Message, enrolment: Enrolment, clinician: User, now: datetime
+) -> None:
+    send(now)
+    workflows.change_contact(
+        patient=enrolment.patient,
+        channel=Channel.EMAIL,
+        value="new@patient.example",
+        by=clinician.actor,
+        now=now,
+    )
+    send(now)
+
+    assert [message.to for message in mail.outbox] == [
+        ["robin@patient.example"],
+        ["new@patient.example"],
+    ]
+
+
+def test_without_a_birth_date_to_check_no_link_is_sent(enrolment: Enrolment, now: datetime) -> None:
+    enrolment.patient.birth_date = None
+    enrolment.patient.save()
+
+    workflows.invite_due(now=now)
+
+    assert not Message.objects.exists()
+
+
+def test_a_line_break_in_a_name_does_not_stop_the_mail(
+    invited: Message, enrolment: Enrolment, now: datetime
+) -> None:
+    clinic = enrolment.patient.clinic
+    clinic.display_name = "Nor\nth"
+    clinic.save()
+
+    send(now)
+
+    assert "\n" not in mail.outbox[0].subject

@@ -74,6 +74,7 @@ def tap(page: Page, value: int) -> None:
 
 def at(page: Page, number: int) -> None:
     expect(page).to_have_url(re.compile(f"/answer/{number}/$"))
+    page.wait_for_load_state()
 
 
 def stored() -> dict[str, int | None]:
@@ -110,6 +111,20 @@ def test_arrow_keys_choose_and_save_but_never_move_on(page):
     page.keyboard.press("Enter")
     at(page, 2)
     assert stored() == {"1": 2}
+
+
+def test_a_tap_before_the_script_has_come_is_saved_too(page):
+    held: list[Route] = []
+    page.route("**/answering.js", lambda route: held.append(route))
+    page.goto("/answer/9/", wait_until="commit")
+    tap(page, 2)
+    expect(page.locator("#help")).to_be_hidden()
+    assert stored() == {}
+    held[0].continue_()
+    expect(page.locator("#help")).to_be_visible()
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored() == {"9": 2}
+    at(page, 9)
 
 
 def test_tapping_the_answer_given_before_moves_on_too(page):

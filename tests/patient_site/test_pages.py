@@ -121,7 +121,9 @@ def test_an_answering_page_weighs_little_in_all(seen):
         assert len(page.encode()) + shared <= MOST_BYTES, name
 
 
-def test_a_fault_of_ours_is_answered_kindly_and_logged_without_data(inside, monkeypatch, caplog):
+def test_a_fault_of_ours_is_answered_kindly_and_logged_without_data(
+    inside, patient, monkeypatch, caplog
+):
     def fail(*args: object) -> None:
         raise RuntimeError(patient.given_name)
 

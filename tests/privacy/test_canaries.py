@@ -98,3 +98,22 @@ def test_tasks_take_no_arguments() -> None:
     assert len(named) >= 7
     for name in named:
         assert not inspect.signature(getattr(tasks, name).run).parameters
+
+
+def test_a_traceback_in_the_log_names_no_value() -> None:
+    import sys
+
+    from config.logs import BareTracebacks
+
+    try:
+        try:
+            raise ValueError("Key (record_number)=(HD-1) exists: Robin Example")
+        except ValueError as cause:
+            raise RuntimeError("Robin Example again") from cause
+    except RuntimeError:
+        text = BareTracebacks().formatException(sys.exc_info())  # type: ignore[arg-type]
+
+    assert "Robin" not in text
+    assert "RuntimeError" in text
+    assert "ValueError" in text
+    assert "test_canaries.py" in text

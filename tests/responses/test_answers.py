@@ -201,3 +201,21 @@ def test_a_sitting_is_stored_whole_or_not_at_all(
 
     assert not QuestionnaireResponse.objects.exists()
     assert not Alert.objects.exists()
+
+
+def test_a_submission_older_than_the_last_tap_is_refused(item: Assignment, now: datetime) -> None:
+    save(item, {"1": 1}, now)
+    save(item, {"9": 3}, now)
+
+    with pytest.raises(StaleRevision):
+        workflows.submit_response(
+            assignment_id=item.pk,
+            answers={"1": 1},
+            submission_id="x",
+            language="en",
+            mode=Mode.LINK,
+            by=SYSTEM,
+            now=now,
+            revision=1,
+        )
+    assert QuestionnaireResponse.objects.get().answers == {"1": 1, "9": 3}

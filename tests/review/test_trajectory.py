@@ -101,9 +101,7 @@ def test_a_positive_item_is_marked_on_the_chart(treated: Enrolment, now: datetim
     assert [point.safety for point in phq9.panel.points] == ["item 9: 3", ""]
 
 
-def test_the_table_tells_the_true_time_since_the_session(
-    treated: Enrolment, now: datetime
-) -> None:
+def test_the_table_tells_the_true_time_since_the_session(treated: Enrolment, now: datetime) -> None:
     newest = trajectory.build(treated.episode, now).rows[0]
 
     assert (newest.session_number, newest.hours_since_session) == (1, 7 * 24 + 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,11 +18,14 @@ from outcomes.scheduling.models import Assignment, Schedule
 from outcomes.workflows import Enrolment
 
 
+BORN = date(1990, 1, 1)
+
+
 def enrol(clinic: Clinic, clinician: User, now: datetime, **changes: Any) -> Enrolment:
     return workflows.enrol_patient(
         **{
             "clinic": clinic,
-            "details": {"given_name": "Kim", "record_number": "7"},
+            "details": {"given_name": "Kim", "record_number": "7", "birth_date": BORN},
             "contacts": {Channel.EMAIL: "kim@patient.example"},
             "consents": [Channel.EMAIL],
             "indication": "depression",
@@ -38,7 +41,10 @@ def enrol(clinic: Clinic, clinician: User, now: datetime, **changes: Any) -> Enr
 
 
 def counts() -> dict[str, int]:
-    return {model.__name__: model.objects.count() for model in apps.get_app_config("outcomes").get_models()}
+    return {
+        model.__name__: model.objects.count()
+        for model in apps.get_app_config("outcomes").get_models()
+    }
 
 
 def test_one_call_makes_the_patient_the_course_and_the_plan(
@@ -55,9 +61,13 @@ def test_one_call_makes_the_patient_the_course_and_the_plan(
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"details": {"given_name": ""}}, "given_name"),
-        ({"details": {"given_name": "Kim", "time_zone": "Mars/Base"}}, "time_zone"),
-        ({"details": {"given_name": "Kim", "language": "xx"}}, "language"),
+        ({"details": {"given_name": "", "birth_date": BORN}}, "given_name"),
+        (
+            {"details": {"given_name": "Kim", "birth_date": BORN, "time_zone": "Mars/Base"}},
+            "time_zone",
+        ),
+        ({"details": {"given_name": "Kim", "birth_date": BORN, "language": "xx"}}, "language"),
+        ({"details": {"given_name": "Kim"}}, "birth_date"),
         ({"indication": "boredom"}, "indication"),
         ({"course_kind": "holiday"}, "kind"),
     ],

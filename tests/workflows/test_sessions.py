@@ -122,9 +122,7 @@ def test_the_order_of_entry_does_not_change_the_plan(
     assert plan() == one_way
 
 
-def test_what_nobody_answered_is_missed_once_it_closes(
-    enrolment: Enrolment, now: datetime
-) -> None:
+def test_what_nobody_answered_is_missed_once_it_closes(enrolment: Enrolment, now: datetime) -> None:
     workflows.invite_due(now=now)
 
     workflows.expire_assignments(now=now + timedelta(days=4))

@@ -33,6 +33,16 @@ class Filters(Strict):
     """What a list may be narrowed by; each field's source is the lookup it stands for."""
 
 
+class Text(serializers.CharField):
+    """Text that was sent as text: a number turned into text may lose what it meant."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text without surrounding blanks."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
 class Choice(serializers.ChoiceField):
     """One of a few words; the error lists them and does not repeat what was sent."""
 

@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from outcomes.api.errors import Conflict
-from outcomes.api.serializers.fields import Choice, Filters, Instant, Strict
+from outcomes.api.serializers.fields import Choice, Filters, Instant, Strict, Text
 from outcomes.care import services as care
 from outcomes.care.models import (
     Channel,
@@ -105,8 +105,8 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
 class ContactsSerializer(Strict):
     """How to reach the patient; written, never read back."""
 
-    email = serializers.CharField(required=False, max_length=254)
-    sms = serializers.CharField(required=False, max_length=40)
+    email = Text(required=False, max_length=254)
+    sms = Text(required=False, max_length=40)
 
     def validate_email(self, value: str) -> str:
         """Return the address in lower case."""
@@ -120,12 +120,12 @@ class ContactsSerializer(Strict):
 class EnrolmentSerializer(Strict):
     """One document that enrols a patient."""
 
-    record_number = serializers.CharField(required=False, allow_blank=True, max_length=64)
-    given_name = serializers.CharField(max_length=100)
-    family_name = serializers.CharField(required=False, allow_blank=True, max_length=100)
+    record_number = Text(required=False, allow_blank=True, max_length=64)
+    given_name = Text(max_length=100)
+    family_name = Text(required=False, allow_blank=True, max_length=100)
     birth_date = serializers.DateField(required=False, allow_null=True)
     language = Choice(settings.LANGUAGES, required=False)
-    time_zone = serializers.CharField(
+    time_zone = Text(
         required=False, max_length=64, help_text=_("An IANA name; the clinic's own if left out.")
     )
     contacts = ContactsSerializer(required=False)
@@ -143,7 +143,7 @@ class EnrolmentSerializer(Strict):
         help_text=_("E-mail addresses of the members who answer for the patient."),
     )
     course_kind = Choice(CourseKind.choices)
-    schedule = serializers.CharField(
+    schedule = Text(
         allow_null=True, max_length=60, help_text=_("The code of a schedule; null asks nothing.")
     )
     planned_sessions = serializers.ListField(child=Instant(), required=False, max_length=100)

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
-from outcomes.api.serializers.fields import Choice, DateText, Filters, Instant, Number, Strict
+from outcomes.api.serializers.fields import Choice, DateText, Filters, Instant, Number, Strict, Text
 from outcomes.care.models import NOT_HELD, Course, SessionStatus, TreatmentSession
 from outcomes.care.session_record import SEVERITIES
 
@@ -73,14 +73,14 @@ class VitalSigns(Strict):
 class Medicine(Strict):
     """Another medicine, and when it was last taken."""
 
-    medicine = serializers.CharField(max_length=120)
+    medicine = Text(max_length=120)
     last_taken_on = DateText(required=False, allow_null=True)
 
 
 class Effect(Strict):
     """An effect during the session."""
 
-    effect = serializers.CharField(max_length=120)
+    effect = Text(max_length=120)
     severity = Choice([(name, name) for name in SEVERITIES])
     onset_minute = Number(required=False, allow_null=True)
     resolved_minute = Number(required=False, allow_null=True)
@@ -89,10 +89,10 @@ class Effect(Strict):
 class AdverseEvent(Strict):
     """An adverse event, what was done and how it ended."""
 
-    term = serializers.CharField(max_length=120)
+    term = Text(max_length=120)
     is_serious = serializers.BooleanField()
-    action = serializers.CharField(required=False, allow_blank=True, max_length=500)
-    outcome = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    action = Text(required=False, allow_blank=True, max_length=500)
+    outcome = Text(required=False, allow_blank=True, max_length=500)
 
 
 def _rows(row: Strict) -> serializers.ListSerializer[Any]:
@@ -104,7 +104,9 @@ class SessionRecord(serializers.ModelSerializer[TreatmentSession]):
 
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
+        models.CharField: Text,
         models.DateTimeField: Instant,
+        models.TextField: Text,
     }
     serializer_choice_field = Choice
 
@@ -195,7 +197,7 @@ class NewSessionSerializer(_Confirmable):
 class SessionEditSerializer(_Confirmable):
     """A change of a session's record, with the reason; what is left out stays as it is."""
 
-    reason = serializers.CharField(max_length=200, write_only=True)
+    reason = Text(max_length=200, write_only=True)
 
     class Meta(SessionRecord.Meta):
         fields = ("reason", *RECORD, "is_confirmed")
@@ -216,13 +218,13 @@ class MoveSerializer(Strict):
     """Another time for a session, with the reason."""
 
     planned_at = Instant()
-    reason = serializers.CharField(max_length=200)
+    reason = Text(max_length=200)
 
 
 class CancelSerializer(Strict):
     """Why a session does not take place, and whether the patient did not come."""
 
-    reason = serializers.CharField(max_length=200)
+    reason = Text(max_length=200)
     status = Choice(
         [(state.value, state.label) for state in NOT_HELD], default=SessionStatus.CANCELLED
     )

@@ -7,11 +7,12 @@ from datetime import date, datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max, Q
 from django.urls import reverse
 
 from outcomes.audit import services as audit
-from outcomes.audit.models import Actor
-from outcomes.care.models import Channel, Patient
+from outcomes.audit.models import SYSTEM, Actor
+from outcomes.care.models import Channel, Contact, Patient
 from outcomes.delivery.links import hash_token, new_nonce, token_of
 from outcomes.delivery.models import (
     Invitation,
@@ -38,7 +39,20 @@ def create_invitation(
         created_at=now,
     )
     invitation.assignments.set(assignments)
+    _record(invitation, SYSTEM, now, "invitation.created")
     return invitation
+
+
+def is_astray(contact: Contact) -> bool:
+    """Say whether links sent to this contact reached somebody else, or were locked.
+
+    So it stays until the contact is set anew or the patient confirms a link.
+    """
+    invitations = Invitation.objects.filter(patient_id=contact.patient_id)
+    confirmed = invitations.aggregate(last=Max("confirmed_at"))["last"]
+    since = max(contact.set_at, confirmed or contact.set_at)
+    stray = invitations.gone_astray()
+    return stray.filter(Q(revoked_at__gt=since) | Q(locked_at__gt=since)).exists()
 
 
 def create_link(*, invitation: Invitation, now: datetime) -> Link:
@@ -72,6 +86,7 @@ def is_live(link: Link, now: datetime) -> bool:
     return (
         link.revoked_at is None
         and invitation.revoked_at is None
+        and invitation.locked_at is None
         and invitation.completed_at is None
         and invitation.opens_at <= now < invitation.closes_at
     )
@@ -100,8 +115,10 @@ def check_birth_date(
     if birth_date is not None and birth_date == invitation.patient.birth_date:
         invitation.confirmed_at = now
         invitation.save(update_fields=["confirmed_at"])
+        _record(invitation, by, now, "invitation.confirmed")
         return True
     invitation.failed_checks += 1
+    _record(invitation, by, now, "invitation.check_failed")
     if invitation.failed_checks >= MAX_CHECKS:
         invitation.locked_at = now
         _record(invitation, by, now, "invitation.locked")

@@ -177,6 +177,8 @@ def _reason_not_to_send(message: Message, now: datetime) -> str:
     if message.link is None or message.link.revoked_at is not None:
         return "link revoked"
     invitation = message.link.invitation
+    if invitation.locked_at:
+        return "link locked"
     if invitation.revoked_at or invitation.completed_at or not invitation.has_open_assignments():
         return "nothing left to answer"
     if not message.patient.contacts.filter(channel=message.channel).exists():
@@ -205,4 +207,6 @@ def _render(message: Message) -> Outgoing:
             render_to_string(f"emails/{message.kind}-{part}.html", context)
             for part in ("subject", "body-text", "body-html")
         )
-    return Outgoing(to=to, subject=subject.strip(), text=text, html=html, key=str(message.pk))
+    return Outgoing(
+        to=to, subject=" ".join(subject.split()), text=text, html=html, key=str(message.pk)
+    )

@@ -33,21 +33,23 @@ class Demo:
 
 
 @transaction.atomic
-def build_demo(*, slug: str, seed: int, now: datetime, patients: int = PATIENTS) -> Demo:
-    """Make the demo clinic, its year ending at `now`, or nothing at all.
+def build_demo(
+    *, slug: str, seed: int, now: datetime, patients: int = PATIENTS, days: int = DEMO_DAYS
+) -> Demo:
+    """Make the demo clinic, its days ending at `now`, or nothing at all.
 
     The same seed and the same end give the same courses, answers and alerts. Mail of the past is
     handed to nobody; what is due at the end is left for the workers. Raises MailWaiting.
     """
     if Message.objects.unsent().exists():
         raise MailWaiting
-    clinic, staff = open_clinic(slug, now - timedelta(days=DEMO_DAYS + 2))
+    clinic, staff = open_clinic(slug, now - timedelta(days=days + 4))
     stage = Stage(clinic, staff, now)
     clinicians = (staff["clinician"], staff["clinician"], staff["clinician2"])
     versions = InstrumentVersion.objects.current().select_related("instrument")
     definitions = {version.instrument.code: version for version in versions}
     stories = []
-    for part in roster(seed, patients, now):
+    for part in roster(seed, patients, now, days):
         rng = Random(f"{seed}:{part.number}:story")  # noqa: S311 - synthetic data
         story = Story(part, stage, rng, clinicians[part.number % 3], definitions)
         stage.clock.at(part.enrolled_at, story.enrol)

@@ -103,22 +103,22 @@ class Part:
         ]
 
 
-def roster(seed: int | str, size: int, ends_at: datetime) -> Iterator[Part]:
-    """Yield the parts, in order of enrolment, the newcomers last."""
+def roster(seed: int | str, size: int, ends_at: datetime, days: int = DEMO_DAYS) -> Iterator[Part]:
+    """Yield the parts, in order of enrolment within so many days, the newcomers last."""
     deck = list(KINDS) * (size // len(KINDS) + 1)
     Random(f"{seed}:deck").shuffle(deck)  # noqa: S311 - synthetic data
     for number in range(1, size + 1):
         rng = Random(f"{seed}:{number}")  # noqa: S311 - synthetic data
-        yield _part(number, size, deck[number - 1], ends_at, rng)
+        enrolled_at = _enrolled_at(number, size, ends_at - timedelta(days=days), ends_at, rng)
+        yield _part(number, size, deck[number - 1], enrolled_at, rng)
 
 
-def _part(number: int, size: int, kind: Kind, ends_at: datetime, rng: Random) -> Part:
+def _part(number: int, size: int, kind: Kind, enrolled_at: datetime, rng: Random) -> Part:
     scene = SCENES.get(number, Scene.ORDINARY)
     if number > size - len(NEWCOMERS):
         scene = Scene.ANSWERABLE if number == size else Scene.WAITING
     given_name, family_name = GIVEN_NAMES[(number * 7) % len(GIVEN_NAMES)], f"Synthetic-{number:02}"
     zone = rng.choice(OTHER_ZONES) if rng.random() < 0.15 else ZONE
-    enrolled_at = _enrolled_at(number, size, ends_at, rng)
     return Part(
         number=number,
         scene=scene,
@@ -143,14 +143,16 @@ def _part(number: int, size: int, kind: Kind, ends_at: datetime, rng: Random) ->
     )
 
 
-def _enrolled_at(number: int, size: int, ends_at: datetime, rng: Random) -> datetime:
+def _enrolled_at(
+    number: int, size: int, begins_at: datetime, ends_at: datetime, rng: Random
+) -> datetime:
     from_the_end = size - number
     if from_the_end < len(NEWCOMERS):
         return ends_at - NEWCOMERS[from_the_end]
-    earlier = size - len(NEWCOMERS)
     # A clinic that grows: more of the patients are recent.
-    days_ago = 12 + (DEMO_DAYS - 12) * (1 - (number - 1) / max(earlier - 1, 1)) ** 2.2
-    day = (ends_at - timedelta(days=days_ago)).astimezone(ZoneInfo(ZONE)).date()
+    to_go = 1 - (number - 1) / max(size - len(NEWCOMERS) - 1, 1)
+    latest = ends_at - timedelta(days=12)
+    day = (latest - (latest - begins_at) * to_go**2.2).astimezone(ZoneInfo(ZONE)).date()
     at = time(rng.randrange(9, 16), rng.randrange(60))
     return local_instant(day - timedelta(days=max(0, day.weekday() - 4)), at, ZONE)
 

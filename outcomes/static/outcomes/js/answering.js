@@ -15,16 +15,24 @@
   const item = form.elements.namedItem("item").value;
   const language = form.querySelector("fieldset").lang;
 
-  let stored = chosen(); // what the server has
+  const radios = [...form.querySelectorAll("input[name=value]")];
+  let stored = valueOf(radios.find((radio) => radio.defaultChecked)); // what the server has
   let sending = null; // the request under way
   let retryIn = 2000;
   let retryTimer = 0;
   let moveTimer = 0;
   let byFinger = false;
 
-  function chosen() {
-    const radio = form.querySelector("input[name=value]:checked");
+  function valueOf(radio) {
     return radio ? Number(radio.value) : null;
+  }
+
+  function picked() {
+    return radios.find((radio) => radio.checked);
+  }
+
+  function chosen() {
+    return valueOf(picked());
   }
 
   function say(state) {
@@ -119,7 +127,7 @@
     const moves = byFinger && !needsHelp;
     const tapped = Date.now();
     save().then((isSaved) => {
-      if (!isSaved || !moves || chosen() !== Number(radio.value)) return;
+      if (!isSaved || !moves || picked() !== radio) return;
       moveTimer = setTimeout(leave, Math.max(0, MOVE_ON_AFTER - (Date.now() - tapped)));
     });
   }
@@ -152,6 +160,9 @@
   window.addEventListener("online", () => {
     if (line.dataset.state === "error") save();
   });
+
+  // A tap may be quicker than this file over a slow line.
+  if (chosen() !== stored) pick(picked());
 
   // A page brought back from memory may be older than what is stored.
   window.addEventListener("pageshow", (event) => {
