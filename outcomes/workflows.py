@@ -586,6 +586,19 @@ def escalate_due(*, now: datetime) -> int:
     return _sweep(due, lambda alert: alerts.escalate(alert=alert, now=now))
 
 
+def view_list(*, clinic: Clinic, page: str, by: Actor, now: datetime) -> None:
+    """Record that somebody read a list of the clinic's patients."""
+    audit.record(
+        clinic_id=clinic.pk,
+        by=by,
+        now=now,
+        action="patients.listed",
+        object_type="Clinic",
+        object_id=clinic.pk,
+        data={"page": page},
+    )
+
+
 def view_patient(*, patient: Patient, page: str, by: Actor, now: datetime) -> None:
     """Record that somebody read a patient's record."""
     audit.record(

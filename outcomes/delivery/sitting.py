@@ -1,7 +1,7 @@
 """A patient's ticket past a link's first page, and what its invitation asks.
 
 The ticket stands in a signed cookie, opens one invitation only and holds no more than the link's
-key. Every reading of it asks the database again whether the link is still live.
+key. Whoever reads it asks `delivery.is_live` again, for every request.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from django.core import signing
 
 from outcomes.audit.models import Actor
 from outcomes.delivery.models import Invitation, Link
-from outcomes.delivery.services.invitations import is_live
 from outcomes.instruments.definition import Definition, Wording
 from outcomes.instruments.models import InstrumentVersion, definition_of
 from outcomes.scheduling.models import Assignment
@@ -35,12 +34,6 @@ def make_ticket(link: Link, now: datetime) -> str:
 def find_ticket(text: str, now: datetime) -> Link | None:
     """Return the link of a genuine ticket not older than two hours, whatever became of the link."""
     return _open(text, COOKIE, now, LASTS)
-
-
-def read_ticket(text: str, now: datetime) -> Link | None:
-    """Return the link that this ticket opens at this moment; None where it opens nothing."""
-    link = find_ticket(text, now)
-    return link if link is not None and is_live(link, now) else None
 
 
 def make_receipt(link: Link, now: datetime) -> str:
@@ -87,12 +80,6 @@ def _place(assignment: Assignment) -> tuple[int, datetime, int]:
         assignment.due_at,
         rule.content["instruments"].index(assignment.instrument.code),
     )
-
-
-def find_assignment(link: Link, assignment_id: UUID, now: datetime) -> Assignment | None:
-    """Return this assignment if the link's invitation asks it at this moment, else None."""
-    asked = link.invitation.assignments.answerable_at(now).select_related("instrument")
-    return asked.filter(pk=assignment_id).first()
 
 
 def expected_minutes(assignments: Iterable[Assignment]) -> int:

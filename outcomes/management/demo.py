@@ -26,7 +26,7 @@ def demo_summary(base_url: str) -> list[str]:
 
 
 def _has_demo_password(user: User) -> bool:
-    # Checking an unusable password takes as long as a right one: many clinics would hold up a start.
+    # An unusable password takes as long to check: many clinics would hold up a start.
     return user.has_usable_password() and user.check_password(DEMO_PASSWORD)
 
 

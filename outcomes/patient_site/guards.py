@@ -66,23 +66,31 @@ def through_link(view: LinkView) -> PageView:
     def guarded(request: HttpRequest, token: str) -> HttpResponse:
         now = timezone.now()
         link = delivery.find_link(token)
-        if link is None or not (delivery.is_live(link, now) or _is_done(link)):
+        if link is None or _is_over(link, now):
             return no_such_link(request, now)
         with speaking(link.invitation.patient.language):
-            if _is_done(link):
-                return pages.show(request, pages.ANSWERED, link.invitation.clinic)
-            if link.invitation.locked_at is not None:
-                return pages.show(request, pages.LOCKED, link.invitation.clinic)
-            return view(request, link, now)
+            if delivery.is_live(link, now):
+                return view(request, link, now)
+            page = pages.ANSWERED if _is_done(link) else pages.LOCKED
+            return pages.show(request, page, link.invitation.clinic)
 
     return guarded
 
 
+def _is_revoked(link: Link) -> bool:
+    return link.revoked_at is not None or link.invitation.revoked_at is not None
+
+
 def _is_done(link: Link) -> bool:
     """Say whether all was answered and nobody took the link back."""
+    return link.invitation.completed_at is not None and not _is_revoked(link)
+
+
+def _is_over(link: Link, now: datetime) -> bool:
+    """Say whether the link opens nothing and there is no better page than that of any other."""
     invitation = link.invitation
-    is_revoked = link.revoked_at is not None or invitation.revoked_at is not None
-    return invitation.completed_at is not None and not is_revoked
+    in_time = invitation.opens_at <= now < invitation.closes_at
+    return _is_revoked(link) or not (in_time or _is_done(link))
 
 
 def no_such_link(request: HttpRequest, now: datetime) -> HttpResponse:
@@ -124,10 +132,13 @@ def _too_late(
 ) -> HttpResponse:
     if link is not None and _is_done(link):
         return say_thanks(link, now)
+    if link is not None and link.invitation.locked_at is not None and not _is_over(link, now):
+        with speaking(link.invitation.patient.language):
+            return pages.show(request, pages.LOCKED, link.invitation.clinic)
     if tickets.read_receipt(request.COOKIES.get(tickets.RECEIPT_COOKIE, ""), now) is not None:
         return redirect("patient_site:thanks")
     with speaking(translation.get_language() or settings.LANGUAGE_CODE):
-        return pages.show(request, page)
+        return pages.show(request, page, link.invitation.clinic if link else None)
 
 
 def let_in(link: Link, now: datetime) -> HttpResponse:

@@ -110,7 +110,7 @@ def test_asking_for_it_without_end_is_slowed_down(monkeypatch):
 class TestGuide:
     """docs/api.md names everything a client may use."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def guide(self):
         return (settings.BASE_DIR / "docs" / "api.md").read_text()
 

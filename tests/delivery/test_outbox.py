@@ -241,7 +241,7 @@ def test_reminders_continue_while_one_questionnaire_is_open(
         now=now,
     )
 
-    assert Message.objects.filter(kind="reminder", state="pending").count() == 2
+    assert Message.objects.filter(kind="reminder", state="pending").count() == 1
 
 
 def test_a_patient_without_contact_is_asked_without_a_message(
@@ -301,7 +301,7 @@ def test_nothing_more_is_sent_to_a_contact_that_went_astray_until_it_is_set_anew
         by=clinician.actor,
         now=later + timedelta(hours=1),
     )
-    assert Message.objects.filter(kind="invitation", state="pending").count() == 2
+    assert Message.objects.filter(kind="invitation", state="pending").count() == 1
 
 
 def test_a_new_address_is_asked_what_is_still_open(

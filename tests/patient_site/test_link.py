@@ -248,6 +248,17 @@ def test_the_fifth_wrong_birth_date_locks_the_link_for_everybody(phone):
     assert AuditEvent.objects.filter(action="invitation.locked").count() == 1
 
 
+def test_a_lock_closes_what_was_open_on_another_device_too(inside):
+    for _ in range(5):
+        Client().post(inside.path, WRONG_DATE)
+    assert b"this link is locked" in inside.client.get("/answer/1/").content
+
+
+def test_a_locked_link_whose_time_is_over_looks_like_any_other(phone):
+    Invitation.objects.update(locked_at=NOW, closes_at=NOW)
+    assert phone.client.get(phone.path).content == Client().get("/a/x/").content
+
+
 @pytest.mark.parametrize("why", ["the clinic does not check", "no birth date is known"])
 def test_without_a_birth_date_to_check_a_tick_is_enough(phone, clinic, patient, why):
     if why == "the clinic does not check":

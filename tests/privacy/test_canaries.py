@@ -107,9 +107,9 @@ def test_a_traceback_in_the_log_names_no_value() -> None:
 
     try:
         try:
-            raise ValueError("Key (record_number)=(HD-1) exists: Robin Example")
+            raise ValueError(f"Key (record_number)=(HD-1) exists: {CANARIES[0]}")
         except ValueError as cause:
-            raise RuntimeError("Robin Example again") from cause
+            raise RuntimeError(CANARIES[0]) from cause
     except RuntimeError:
         text = BareTracebacks().formatException(sys.exc_info())  # type: ignore[arg-type]
 

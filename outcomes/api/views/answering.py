@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -25,6 +24,7 @@ from outcomes.api.serializers.answering import (
     SubmittedSerializer,
 )
 from outcomes.api.views.base import METHODS
+from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
 from outcomes.clinics.access import Audience, Policy
 from outcomes.delivery import services as delivery
@@ -64,7 +64,7 @@ class AnswersView(AnsweringView):
     """The answers of an unfinished form."""
 
     @extend_schema(request=AutosaveSerializer, responses=SavedSerializer)
-    @transaction.atomic
+    @audit.atomic()
     def put(self, request: Request, assignment_id: UUID) -> Response:
         """Keep these answers; what was answered before and is not named stays."""
         now = timezone.now()
@@ -114,7 +114,7 @@ class SubmitView(AnsweringView):
     """The end of a form."""
 
     @extend_schema(request=SubmitSerializer, responses=SubmittedSerializer)
-    @transaction.atomic
+    @audit.atomic()
     def post(self, request: Request, assignment_id: UUID) -> Response:
         """Store the finished form; the same sent again gets the same reply."""
         now = timezone.now()

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import models
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.filters import BaseFilterBackend
@@ -97,7 +97,7 @@ class ClinicalViewSet(TokenViewSet):
 
     filter_backends = [VisibleToToken, DeclaredFilters]
 
-    @transaction.atomic
+    @audit.atomic()
     def list(self, request: Request) -> Response:
         """Give a page of records, those stored last first, and note who read them."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -106,7 +106,7 @@ class ClinicalViewSet(TokenViewSet):
         self._note_reading(page)
         return response
 
-    @transaction.atomic
+    @audit.atomic()
     def retrieve(self, request: Request, **key: Any) -> Response:
         """Give one record, and note who read it."""
         row = self.get_object()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Prefetch
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -20,6 +19,7 @@ from outcomes.api.serializers.patients import (
     PatientSerializer,
 )
 from outcomes.api.views.base import ClinicalViewSet
+from outcomes.audit import services as audit
 from outcomes.care.models import Contact, Course, EpisodeOfCare, Patient
 from outcomes.clinics.access import Scope
 
@@ -46,7 +46,7 @@ class PatientViewSet(ClinicalViewSet):
     serializer_class = PatientSerializer
 
     @extend_schema(request=EnrolmentSerializer, responses={201: PatientSerializer})
-    @transaction.atomic
+    @audit.atomic()
     def create(self, request: Request) -> Response:
         """Enrol a patient: person, contacts, consents, episode, course and planned sessions."""
         document = self.checked(EnrolmentSerializer)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models.functions import Coalesce
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -23,6 +22,7 @@ from outcomes.api.serializers.sessions import (
     SessionSerializer,
 )
 from outcomes.api.views.base import ClinicalViewSet
+from outcomes.audit import services as audit
 from outcomes.care.models import TreatmentSession
 from outcomes.clinics.access import Scope
 
@@ -45,7 +45,7 @@ class SessionViewSet(ClinicalViewSet):
     serializer_class = SessionSerializer
 
     @extend_schema(request=NewSessionSerializer, responses={201: SessionSerializer})
-    @transaction.atomic
+    @audit.atomic()
     def create(self, request: Request) -> Response:
         """Record a session, planned, held or backdated; the course is planned anew."""
         record = self.checked(NewSessionSerializer).validated_data
@@ -59,7 +59,7 @@ class SessionViewSet(ClinicalViewSet):
         return self.show(session, status.HTTP_201_CREATED)
 
     @extend_schema(request=SessionEditSerializer, responses=SessionSerializer)
-    @transaction.atomic
+    @audit.atomic()
     def partial_update(self, request: Request, **key: Any) -> Response:
         """Change a session's record, with the reason; the course is planned anew."""
         session = self.get_object()
@@ -76,7 +76,7 @@ class SessionViewSet(ClinicalViewSet):
 
     @extend_schema(request=MoveSerializer, responses=SessionSerializer)
     @action(detail=True, methods=["post"])
-    @transaction.atomic
+    @audit.atomic()
     def move(self, request: Request, **key: Any) -> Response:
         """Plan a session for another time; what hangs on it moves along."""
         session = self.get_object()
@@ -88,7 +88,7 @@ class SessionViewSet(ClinicalViewSet):
 
     @extend_schema(request=CancelSerializer, responses=SessionSerializer)
     @action(detail=True, methods=["post"])
-    @transaction.atomic
+    @audit.atomic()
     def cancel(self, request: Request, **key: Any) -> Response:
         """Record that a planned session does not take place; what hung on it is withdrawn."""
         session = self.get_object()

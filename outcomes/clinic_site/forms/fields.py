@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -69,6 +70,9 @@ def refusals_on(form: forms.BaseForm) -> Iterator[None]:
         yield
     except ValidationError as error:
         add_refusal(form, error)
+    except IntegrityError:
+        # Two people saved at the same moment; the database kept the first.
+        form.add_error(None, _("Somebody else saved just now. Look again, then save."))
 
 
 def add_refusal(form: forms.BaseForm, error: ValidationError) -> None:

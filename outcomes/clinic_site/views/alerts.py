@@ -32,6 +32,8 @@ ALERTS = Alert.objects.select_related(
 @on_clinic_clock
 def alerts(request: StaffRequest) -> HttpResponse:
     """List alerts: open, then those with something still owed, then the last ones closed."""
+    now = timezone.now()
+    workflows.view_list(clinic=request.clinic, page="alerts", by=request.user.actor, now=now)
     rows = ALERTS.visible_to(request.user).filter(clinic=request.clinic)
     closed = rows.filter(state=AlertState.RESOLVED).order_by("-resolved_at")
     context = {

@@ -42,6 +42,7 @@ def caseload(request: StaffRequest) -> HttpResponse:
     default = "mine" if request.membership.role == Role.CLINICIAN else "all"
     only_mine = request.GET.get("who", default) == "mine"
     now = timezone.now()
+    workflows.view_list(clinic=request.clinic, page="caseload", by=request.user.actor, now=now)
     picture = caseloads.build(request.clinic, request.user, now=now, only_mine=only_mine)
     context = {"caseload": picture, "only_mine": only_mine, "now": now}
     return render(request, "clinic_site/caseload.html", context)
@@ -53,6 +54,8 @@ def caseload(request: StaffRequest) -> HttpResponse:
 def patients(request: StaffRequest) -> HttpResponse:
     """Find a patient, with an open episode or without; names never stand in an address."""
     form = FindForm(request.POST or {})
+    now = timezone.now()
+    workflows.view_list(clinic=request.clinic, page="patients", by=request.user.actor, now=now)
     rows = Patient.objects.visible_to(request.user).filter(clinic=request.clinic)
     in_order = form.matches(rows).order_by("family_name", "given_name", "pk")
     found = list(in_order.prefetch_related("episodes")[: MOST_FOUND + 1])
@@ -139,6 +142,9 @@ def edit_patient(request: StaffRequest, patient_id: UUID) -> HttpResponse:
             )
             messages.success(request, _("The details were saved."))
             return redirect("clinic_site:patient", request.clinic.slug, patient_id)
+    workflows.view_patient(
+        patient=person, page="details", by=request.user.actor, now=timezone.now()
+    )
     context = {"form": form, "patient": person, "name": name}
     return render(request, "clinic_site/edit_patient.html", context)
 

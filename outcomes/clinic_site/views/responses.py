@@ -63,6 +63,9 @@ def response_correct(request: StaffRequest, response_id: UUID) -> HttpResponse:
             )
             messages.success(request, _("The correction was saved; the old answers are kept."))
             return redirect("clinic_site:response", request.clinic.slug, made.response.pk)
+    workflows.view_patient(
+        patient=found.patient, page="correction", by=request.user.actor, now=timezone.now()
+    )
     wording = wording_of(found.instrument_version.definition, found.language)
     context = {"form": form, "response": found, "patient": found.patient, "wording": wording}
     return render(request, "clinic_site/response_correct.html", context)

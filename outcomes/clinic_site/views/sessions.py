@@ -67,7 +67,11 @@ def session_edit(request: StaffRequest, session_id: UUID) -> HttpResponse:
         if entry.keep(save):
             messages.success(request, _("Session %d was saved.") % session.number)
             return redirect("clinic_site:session", request.clinic.slug, session.pk)
-    context = {"entry": entry, "course": session.course, "patient": session.episode.patient}
+    patient = session.episode.patient
+    workflows.view_patient(
+        patient=patient, page="session", by=request.user.actor, now=timezone.now()
+    )
+    context = {"entry": entry, "course": session.course, "patient": patient}
     return render(request, "clinic_site/session_form.html", {**context, "session_id": session_id})
 
 

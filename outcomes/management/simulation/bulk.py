@@ -154,8 +154,15 @@ class Record:
 
     def write(self) -> None:
         """Add every row of the patient to the batch."""
-        part, now = self.part, self.rows.now
-        plan = draw_plan(part, now, self.rng)
+        plan = draw_plan(self.part, self.rows.now, self.rng)
+        self.write_patient(plan.closed_at)
+        self.held = [at for run in plan.runs for at in run.sessions if self._is_held(at)]
+        for run in plan.runs:
+            self._write_course(run)
+
+    def write_patient(self, closed_at: datetime | None) -> None:
+        """Add the patient, the episode and who answers for it."""
+        part = self.part
         self.patient = Patient(
             clinic=self.clinic, is_synthetic=True, created_at=part.enrolled_at, **part.details
         )
@@ -164,16 +171,13 @@ class Record:
             patient=self.patient,
             indication=part.indication,
             started_on=part.enrolled_at.date(),
-            ended_on=plan.closed_at.date() if plan.closed_at else None,
+            ended_on=closed_at.date() if closed_at else None,
         )
         responsible = EpisodeOfCare.clinicians.through(
             episodeofcare=self.episode, user=self.clinician
         )
         for row in (self.patient, self.episode, responsible):
             self.rows.add(row)
-        self.held = [at for run in plan.runs for at in run.sessions if self._is_held(at)]
-        for run in plan.runs:
-            self._write_course(run)
 
     def _is_held(self, at: datetime) -> bool:
         return at + ENTRY_TAKES <= self.rows.now
@@ -191,13 +195,14 @@ class Record:
         self.rows.add(course)
         sessions = {}
         for number, at in enumerate(run.sessions, 1):
-            session = self._session(course, number, at)
+            session = self.session(course, number, at)
             self.rows.add(session)
             sessions[str(session.pk)] = session
         for sitting in self._sittings(run, sessions):
             self._write_sitting(sitting, course, sessions)
 
-    def _session(self, course: Course, number: int, at: datetime) -> TreatmentSession:
+    def session(self, course: Course, number: int, at: datetime) -> TreatmentSession:
+        """Return a session of the course, held if its time has passed."""
         columns: dict[str, Any] = {"status": SessionStatus.PLANNED}
         entered_at = course.started_at
         if self._is_held(at):
@@ -267,7 +272,7 @@ class Record:
             )
             self.rows.add(assignment)
             if answered_at is not None:
-                self._write_response(assignment, version, answered_at)
+                self.write_response(assignment, version, answered_at)
 
     def _answered_at(self, ask: engine.Planned) -> datetime | None:
         """Return when the patient answered what is asked together, if that lies in the past."""
@@ -290,9 +295,10 @@ class Record:
             return AssignmentState.EXPIRED
         return AssignmentState.OPEN if ask.opens_at <= self.rows.now else AssignmentState.PLANNED
 
-    def _write_response(
+    def write_response(
         self, assignment: Assignment, version: InstrumentVersion, at: datetime
     ) -> None:
+        """Add a finished questionnaire with its scores and alerts."""
         level = model.severity(self.part.person, self.held, at)
         answers = model.answer(version.definition, self.part.person, level, self.rng)
         moment = at.isoformat()

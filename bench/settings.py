@@ -1,0 +1,6 @@
+"""The product's settings without its middleware, for the bare view that stands beside it."""
+
+from config.settings import *  # noqa: F403
+
+MIDDLEWARE: list[str] = []
+ROOT_URLCONF = "bench.bare"
