@@ -8,6 +8,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from importlib import import_module
+from io import StringIO
 
 from bench.figures import HEADER, Figure
 from bench.scratch import scratch_database
@@ -22,7 +24,7 @@ def main(wanted: list[str]) -> int:
         return 2
     with scratch_database() as database:
         now = set_up()
-        print(f"{datetime.now():%Y-%m-%d %H:%M}, {machine()}, {database}")
+        print(f"{now:%Y-%m-%d %H:%M} UTC, {machine()}, {database}")
         print(HEADER)
         for part in PARTS:
             if part in wanted or not wanted:
@@ -45,14 +47,12 @@ def set_up() -> datetime:
     django.setup()
     call_command("migrate", verbosity=0)
     call_command("createcachetable", verbosity=0)
-    call_command("install_library", verbosity=0, stdout=open(os.devnull, "w"))
+    call_command("install_library", stdout=StringIO())
     return timezone.now()
 
 
 def part_of(name: str) -> Callable[[datetime], Iterator[Figure]]:
     """Import a part once Django is up."""
-    from importlib import import_module
-
     measure: Callable[[datetime], Iterator[Figure]] = import_module(f"bench.{name}").measure
     return measure
 

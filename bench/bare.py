@@ -1,6 +1,6 @@
 """The rival of the product's submit: one plain Django view that writes the same rows.
 
-No middleware, no log-in, no checks, no services, no plan: JSON in, rows in one transaction, JSON out.
+No middleware, no log-in, no checks, no services: JSON in, rows in one transaction, JSON out.
 """
 
 from __future__ import annotations

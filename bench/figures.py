@@ -25,7 +25,7 @@ class Figure:
         return f"{self.name:<46} {' '.join(cells)}  {verdict}".rstrip()
 
 
-HEADER = Figure("", "ours", "rival", None, "target").line().replace("  target", "  target")
+HEADER = Figure("", "ours", "rival", None, "target").line()
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -56,6 +56,7 @@ def make_long_course(clinic: Clinic, clinician: User, now: datetime) -> UUID:
     """Make a patient with 260 weeks of PHQ-9 and GAD-7 and 60 sessions; return the key."""
     library, rows = Library.read(), Rows(now)
     part = next(roster("long", 9, now))
+    part.details["record_number"] = "LONG"
     record = Record(rows, library, clinic, clinician, part, Random(1))
     record.write_patient(None)
     begins_at = now - timedelta(weeks=260)

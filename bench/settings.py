@@ -2,5 +2,6 @@
 
 from config.settings import *  # noqa: F403
 
+INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "outcomes"]
 MIDDLEWARE: list[str] = []
 ROOT_URLCONF = "bench.bare"

@@ -118,8 +118,12 @@ class Sitting:
     @property
     def seen(self) -> str:
         """Return what changes whenever an answer is stored: the revision of each questionnaire."""
-        revisions = {step.assignment.pk: step.revision for step in self.steps}
-        return ".".join(str(revision) for revision in revisions.values())
+        return ".".join(str(revision) for revision in self.revisions.values())
+
+    @property
+    def revisions(self) -> dict[UUID, int]:
+        """Return the revision of each questionnaire."""
+        return {step.assignment.pk: step.revision for step in self.steps}
 
     @property
     def language(self) -> str:

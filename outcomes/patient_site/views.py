@@ -242,6 +242,7 @@ def _send(sitting: Sitting, sitting_id: str, now: datetime) -> HttpResponse:
         mode=Mode.LINK,
         by=tickets.actor_of(sitting.link.invitation),
         now=now,
+        revisions=sitting.revisions,
     )
     return say_thanks(sitting.link, now)
 

@@ -131,7 +131,7 @@ def finalise(
     response.answers = answers
     response.status = ResponseStatus.FINAL
     response.submission_id = submission_id
-    response.language, response.mode = language, mode
+    response.mode = mode
     response.submitted_at = response.stored_at = now
     response.revision += 1
     response.save()
