@@ -183,7 +183,9 @@ class Course(ClinicRow):
 
     episode = models.ForeignKey(EpisodeOfCare, models.CASCADE, related_name="courses")
     kind = models.CharField(_("kind"), max_length=20, choices=CourseKind.choices)
-    schedule = models.ForeignKey("outcomes.Schedule", models.PROTECT, null=True, related_name="+")
+    schedule = models.ForeignKey(
+        "outcomes.Schedule", models.PROTECT, null=True, blank=True, related_name="+"
+    )
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
     needs_plan = models.BooleanField(default=True, editable=False)

@@ -39,11 +39,14 @@ class Scope(models.TextChoices):
     PATIENTS_READ = "patients:read", _("Read patients")
     PATIENTS_WRITE = "patients:write", _("Enrol patients")
     SESSIONS_READ = "sessions:read", _("Read sessions")
-    SESSIONS_WRITE = "sessions:write", _("Record and move sessions")
+    SESSIONS_WRITE = "sessions:write", _("Record, move and read sessions")
     ASSIGNMENTS_READ = "assignments:read", _("Read assignments")
     SCORES_READ = "scores:read", _("Read scores")
     ALERTS_READ = "alerts:read", _("Read alerts")
 
+
+# Whoever may change a record is shown it.
+INCLUDED_SCOPES: dict[Scope, Scope] = {Scope.SESSIONS_READ: Scope.SESSIONS_WRITE}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CARE_TEAM: frozenset({Permission.VIEW_PATIENTS}),

@@ -20,6 +20,7 @@ from outcomes.care.models import (
     Indication,
     Patient,
 )
+from outcomes.clinics.access import Role
 from outcomes.clinics.models import ApiToken, Membership, User, validate_time_zone
 from outcomes.scheduling.models import Schedule
 
@@ -168,9 +169,11 @@ class EnrolmentSerializer(Strict):
     def validate_clinicians(self, emails: list[str]) -> list[User]:
         """Return the members with these addresses."""
         members = Membership.objects.visible_to(self.token).active().select_related("user")
+        # Only these are told of alerts.
+        members = members.filter(role__in=(Role.CLINICIAN, Role.CLINIC_ADMIN))
         found = {member.user.email: member.user for member in members}
         missing = {
-            str(position): [_("No member of the clinic has this e-mail address.")]
+            str(position): [_("No clinician of the clinic has this e-mail address.")]
             for position, email in enumerate(emails)
             if email.lower() not in found
         }

@@ -191,7 +191,7 @@ def start_course(
         started_at=started_at,
     )
     # A course without a schedule asks nothing; that is a choice, not an omission.
-    course.full_clean(exclude=[] if schedule_id else ["schedule"])
+    course.full_clean()
     course.save(force_insert=True)
     data = {"kind": str(kind), "schedule": str(schedule_id)}
     _record(episode.patient, by, now, "course.started", "Course", course.pk, data)
