@@ -70,13 +70,16 @@ def submit(request: HttpRequest, assignment_id: UUID) -> JsonResponse:
             scoring_version="1",
             at=now,
         )
+        actions = ["response.submitted"]
         if answers["9"] >= 1:
             raise_alert(response, answers["9"], now)
+            actions += ["alert.raised", "alert.opened", "alert.paged"]
         Assignment.objects.filter(pk=assignment.pk).update(state="completed", completed_at=now)
         Course.objects.filter(pk=assignment.course_id).update(needs_plan=True)
         Invitation.objects.filter(assignments=assignment).update(completed_at=now)
         Message.objects.filter(link__invitation__assignments=assignment).update(state="cancelled")
-        record(response, now)
+        for action in actions:
+            record(response, action, now)
     return JsonResponse({"submitted": True, "submitted_at": now.isoformat()})
 
 
@@ -113,7 +116,7 @@ def raise_alert(response: QuestionnaireResponse, value: int, now: Any) -> None:
         )
 
 
-def record(response: QuestionnaireResponse, now: Any) -> None:
+def record(response: QuestionnaireResponse, action: str, now: Any) -> None:
     """Write the audit event and move the end of the clinic's chain."""
     chain = AuditChain.objects.select_for_update().get(pk=response.clinic_id)
     event = AuditEvent(
@@ -123,7 +126,7 @@ def record(response: QuestionnaireResponse, now: Any) -> None:
         actor_kind="patient",
         actor_id=str(response.patient_id),
         actor_label="Patient",
-        action="response.submitted",
+        action=action,
         object_type="QuestionnaireResponse",
         object_id=str(response.pk),
         patient_id=response.patient_id,

@@ -45,9 +45,6 @@ class Scope(models.TextChoices):
     ALERTS_READ = "alerts:read", _("Read alerts")
 
 
-# Whoever may change a record is shown it.
-INCLUDED_SCOPES: dict[Scope, Scope] = {Scope.SESSIONS_READ: Scope.SESSIONS_WRITE}
-
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.CARE_TEAM: frozenset({Permission.VIEW_PATIENTS}),
     Role.CLINICIAN: frozenset(

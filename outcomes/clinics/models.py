@@ -215,8 +215,8 @@ class ApiToken(ClinicRow):
         return self.name
 
     def allows(self, scope: access.Scope) -> bool:
-        """Say whether the token carries this scope, or a wider one."""
-        return scope in self.scopes or access.INCLUDED_SCOPES.get(scope) in self.scopes
+        """Say whether the token carries this scope."""
+        return scope in self.scopes
 
     @property
     def actor(self) -> Actor:

@@ -14,9 +14,9 @@ from django.test import Client
 from outcomes import tasks, workflows
 from outcomes.clinics.models import User
 from outcomes.delivery.models import Message
+from outcomes.workflows import Enrolment
 from tests.conftest import NOW, signed_in
 from tests.journeys.conftest import last_link
-from outcomes.workflows import Enrolment
 
 CANARIES = ("Robin", "Example", "1980", "robin@patient.example", "PHQ", "GAD", "Ketamine")
 

@@ -17,7 +17,6 @@ from outcomes.delivery.models import Invitation
 from outcomes.scheduling.models import Assignment, Schedule
 from outcomes.workflows import Enrolment
 
-
 BORN = date(1990, 1, 1)
 
 

@@ -31,8 +31,9 @@ class SessionViewSet(ClinicalViewSet):
     """Sessions of the clinic's courses, with the whole session record."""
 
     scopes = {
-        "list": Scope.SESSIONS_READ,
-        "retrieve": Scope.SESSIONS_READ,
+        # Whoever may change a record is shown it.
+        "list": frozenset({Scope.SESSIONS_READ, Scope.SESSIONS_WRITE}),
+        "retrieve": frozenset({Scope.SESSIONS_READ, Scope.SESSIONS_WRITE}),
         "create": Scope.SESSIONS_WRITE,
         "partial_update": Scope.SESSIONS_WRITE,
         "move": Scope.SESSIONS_WRITE,
