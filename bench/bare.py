@@ -137,4 +137,9 @@ def record(response: QuestionnaireResponse, action: str, now: Any) -> None:
     AuditChain.objects.filter(pk=chain.pk).update(number=event.number, hash=event.hash)
 
 
-urlpatterns = [path("bare/<uuid:assignment_id>/", submit)]
+def health(request: HttpRequest) -> JsonResponse:
+    """Say that the server is up."""
+    return JsonResponse({})
+
+
+urlpatterns = [path("healthz", health), path("bare/<uuid:assignment_id>/", submit)]

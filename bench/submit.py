@@ -98,13 +98,13 @@ def figures(product: Side, bare: Side, threads: int) -> Iterator[Figure]:
     """Describe one load: the median rate of the rounds, and the times of all requests."""
     name = f"submit, {threads} client{'s' if threads > 1 else ''}"
     ratio = statistics.median(
-        ours / theirs for ours, theirs in zip(product.rates, bare.rates, strict=True)
+        mine / bares for mine, bares in zip(product.rates, bare.rates, strict=True)
     )
-    rates = [f"{statistics.median(side.rates):,.0f}/s" for side in (product, bare)]
-    yield Figure(name, *rates, ratio, f">= {TARGET:.2f}", ratio >= TARGET)
+    ours, theirs = (f"{statistics.median(side.rates):,.0f}/s" for side in (product, bare))
+    yield Figure(name, ours, theirs, ratio, f">= {TARGET:.2f}", ratio >= TARGET)
     for label, share in (("p50", 0.5), ("p99", 0.99)):
-        ours, theirs = (percentile(side.times, share) for side in (product, bare))
-        yield Figure(f"  {label}", milliseconds(ours), milliseconds(theirs), theirs / ours)
+        mine, bares = (percentile(side.times, share) for side in (product, bare))
+        yield Figure(f"  {label}", milliseconds(mine), milliseconds(bares), bares / mine)
 
 
 def rows_stored() -> Counter[str]:
@@ -120,7 +120,7 @@ def served(application: str, settings: str) -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     command = [*list(next(iter(children(port))).command)[:-1], application]
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings, "LOG_LEVEL": "WARNING"}
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings}
     server = subprocess.Popen(command, env=environment)
     try:
         wait_until_it_answers(port)

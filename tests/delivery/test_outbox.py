@@ -241,7 +241,7 @@ def test_reminders_continue_while_one_questionnaire_is_open(
         now=now,
     )
 
-    assert Message.objects.filter(kind="reminder", state="pending").count() == 1
+    assert Message.objects.filter(kind="reminder", state="pending").count() == 2
 
 
 def test_a_patient_without_contact_is_asked_without_a_message(
