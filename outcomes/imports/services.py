@@ -1,7 +1,8 @@
 """Import historical scores: all of a file in one transaction, or nothing.
 
 A safety answer in a historical form makes no alert and pages nobody: it is not news, nobody waits
-for it, and a pager that rings for old files is soon not heard. It shows wherever the answers do.
+for it, and a pager that rings for old files is soon not heard. It shows wherever the answers do. A
+recent one is refused, for it is news.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
@@ -31,6 +32,8 @@ from outcomes.responses.services import complete_keys, scores_of
 # A score that came as a number was not computed here, so no version of our scoring is named.
 NOT_SCORED_HERE = "imported"
 _AT_ONCE = 500
+# A positive safety answer younger than this is no history. A design choice.
+RECENT = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,17 @@ def _prepare(clinic: Clinic, plan: Map, content: bytes, now: datetime) -> _Work:
         if number in stored
         for words in [*found.contradictions(stored[number]), *_additions(found, stored[number])]
     ]
+    new = [(number, found) for number, found in numbered.items() if number not in stored]
+    problems += [
+        f"{found.where}: a positive safety answer of the last {RECENT.days} days needs a person; "
+        "let the patient answer by a link, which tells one."
+        for _, found in new
+        if found.by_item
+        and now - found.at < RECENT
+        and scoring.score(definitions[found.instrument], found.values).safety
+    ]
     if reading.problems or problems:
         raise ImportRefused([*reading.problems, *problems])
-    new = [(number, found) for number, found in numbered.items() if number not in stored]
     patients = _patients(clinic, {found.record_number for found in numbered.values()})
     return _Work(new, versions, patients, _preview(plan, reading, new, patients, versions))
 

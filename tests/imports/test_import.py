@@ -199,6 +199,19 @@ def test_answers_are_scored_here_and_page_nobody(imported: Import, clinic: Clini
     assert not Message.objects.exists()
 
 
+def test_a_recent_positive_safety_answer_is_refused_for_it_needs_a_person(
+    imported: Import, clinic: Clinic
+) -> None:
+    recent = ANSWERS.replace(b"2025-01-10", b"2026-01-20")
+    before = counts()
+
+    problems = refusal_of(lambda: imported(recent, plan_of(measures=ITEMS)))
+
+    assert len(problems) == 1
+    assert "needs a person" in problems[0]
+    assert counts() == before
+
+
 def expected(file: Path, columns: dict[str, str]) -> Counter[str]:
     """Count the filled cells of a file, by instrument."""
     with file.open(newline="") as text:
