@@ -183,7 +183,7 @@ def _treatment(rng: Random) -> dict[str, Any]:
         treatment = {
             "route": "iv",
             "drug": "Ketamine",
-            "dose_amount": Decimal(round(float(weight) * 0.5)),
+            "dose_amount": Decimal(rng.choice((30, 35, 40, 45, 50))),
             "infusion_minutes": 40,
         }
     return {"treatment": {**treatment, "dose_unit": "mg"}, "weight_kg": weight}
