@@ -81,7 +81,7 @@ def record(
 
 
 def _append(event: AuditEvent) -> None:
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         chain = _locked_chain(event.clinic_id)
         event.number = chain.number + 1
         event.previous_hash = chain.hash

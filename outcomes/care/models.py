@@ -344,7 +344,7 @@ class TreatmentSession(ClinicRow):
     def treatment_label(self) -> str:
         """Return drug, route and dose as recorded, e.g. “Ketamine IV 40 mg”."""
         dose = f"{self.dose_amount.normalize():f} {self.dose_unit}" if self.dose_amount else ""
-        parts = [self.drug, str(self.get_route_display()) if self.route else "", dose.strip()]
+        parts = [self.drug, str(Route(self.route).label) if self.route else "", dose.strip()]
         return " ".join(part for part in parts if part)
 
     def as_record(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from django.db.models import Prefetch, QuerySet
 
-from outcomes.alerts.models import Alert
+from outcomes.alerts.models import Alert, AlertQuerySet, AlertState
 from outcomes.care.models import (
     Channel,
     Consent,
@@ -27,7 +27,7 @@ from outcomes.scheduling.models import Assignment, AssignmentQuerySet, Assignmen
 
 # A list on the page shows this many at most, and says so; each has a page with all of them.
 SHOWN = 6
-SCORES_SHOWN = 60
+SCORES_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +136,19 @@ class PatientPage:
 
     @cached_property
     def alerts(self) -> list[Alert]:
-        """Return every alert of the patient, newest first, whatever became of it."""
-        rows = Alert.objects.filter(patient=self.patient).select_related("acknowledged_by", "rule")
-        return list(rows.order_by("-raised_at"))
+        """Return every alert not closed yet, and the last ones closed."""
+        rows = self._alerts.select_related("acknowledged_by").order_by("-raised_at")
+        closed = rows.filter(state=AlertState.RESOLVED)[:SHOWN]
+        return [*rows.exclude(state=AlertState.RESOLVED), *closed]
+
+    @cached_property
+    def alert_count(self) -> int:
+        """Return how many alerts there ever were."""
+        return self._alerts.count()
+
+    @property
+    def _alerts(self) -> AlertQuerySet:
+        return Alert.objects.filter(patient=self.patient)
 
     @cached_property
     def treatment_changes(self) -> list[TreatmentChange]:

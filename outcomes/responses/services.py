@@ -40,6 +40,7 @@ def current_response(assignment: Assignment) -> QuestionnaireResponse | None:
     return (
         assignment.responses.exclude(status=ResponseStatus.CORRECTED)
         .select_related("instrument_version")
+        .defer("instrument_version__content")
         .first()
     )
 
@@ -47,7 +48,9 @@ def current_response(assignment: Assignment) -> QuestionnaireResponse | None:
 def _begin(
     assignment: Assignment, language: str, mode: Mode, now: datetime
 ) -> QuestionnaireResponse:
-    version = InstrumentVersion.objects.current().get(instrument_id=assignment.instrument_id)
+    # The content is read once in a process, by its hash.
+    current = InstrumentVersion.objects.current().defer("content")
+    version = current.get(instrument_id=assignment.instrument_id)
     return QuestionnaireResponse(
         clinic_id=assignment.clinic_id,
         patient_id=assignment.patient_id,
@@ -64,7 +67,6 @@ def _begin(
     )
 
 
-@transaction.atomic
 def save_answers(
     *,
     assignment: Assignment,
@@ -76,7 +78,7 @@ def save_answers(
 ) -> QuestionnaireResponse:
     """Store answers of an unfinished form, each the moment it is given; None takes one back.
 
-    `assignment` must be locked by the caller. `revision` is the number the sender last saw:
+    `assignment` must be locked by the caller's transaction. `revision` is what the sender last saw:
     an older one than stored raises StaleRevision; None means "mine is newest".
     Raises AlreadySubmitted, or scoring.AnswerError naming the item, and then stores nothing.
     """
@@ -97,7 +99,6 @@ def save_answers(
     return response
 
 
-@transaction.atomic
 def finalise(
     *,
     assignment: Assignment,
@@ -110,8 +111,8 @@ def finalise(
 ) -> tuple[QuestionnaireResponse, scoring.ScoreResult]:
     """Make the assignment's response final with exactly these answers, and store its scores.
 
-    `assignment` must be locked by the caller. `revision` is the number the sender last saw, as in
-    `save_answers`. Raises AlreadySubmitted, StaleRevision or scoring.AnswerError.
+    `assignment` must be locked by the caller's transaction; `revision` is as in `save_answers`.
+    Raises AlreadySubmitted, StaleRevision or scoring.AnswerError.
     """
     response = current_response(assignment) or _begin(assignment, language, mode, now)
     if response.status == ResponseStatus.FINAL:

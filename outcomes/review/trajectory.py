@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from django.db.models import Case, F, When
 
 from outcomes.alerts.models import Alert, AlertReason
 from outcomes.care.models import Course, EpisodeOfCare, SessionStatus, TreatmentSession
@@ -36,15 +38,43 @@ from outcomes.review.charts import (
 from outcomes.review.charts.data import SessionStatus as MarkStatus
 from outcomes.scheduling.models import Assignment, AssignmentState
 
+# What a session's mark shows; the rest of its record stays in the database.
+SESSION_COLUMNS = (
+    "episode",
+    "number",
+    "status",
+    "planned_at",
+    "started_at",
+    "drug",
+    "route",
+    "dose_amount",
+    "dose_unit",
+)
 # Shown first, in this order; any other instrument follows by its code.
 FIRST = ("PHQ-9", "GAD-7")
+
+
+class StoredScore(NamedTuple):
+    """One stored score, with what the chart needs of its response and of what asked for it."""
+
+    response_id: UUID
+    instrument_code: str
+    scale: str
+    value: float | None
+    band: str
+    is_prorated: bool
+    missing_reason: str
+    at: datetime
+    content_hash: str
+    mode: str
+    due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """One stored score as the table shows it; without a value, the reason why."""
 
-    score: Score
+    score: StoredScore
     definition: Definition
     point: Point | None
     change: Change | None
@@ -98,7 +128,7 @@ class Trajectory:
 def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
     """Gather an episode's scores, sessions, windows and markers. Nothing is carried forward."""
     zone = ZoneInfo(episode.patient.time_zone)
-    sessions = list(episode.sessions.in_order())
+    sessions = list(episode.sessions.in_order().only(*SESSION_COLUMNS))
     marks = tuple(_session_marks(sessions))
     held = [session for session in sessions if session.is_held]
     courses = list(episode.courses.order_by("started_at"))
@@ -140,31 +170,28 @@ def _rank(key: tuple[str, str]) -> tuple[int, str, str]:
     return (FIRST.index(code) if code in FIRST else len(FIRST), code, scale)
 
 
-def _scores(episode: EpisodeOfCare) -> list[Score]:
-    rows = (
-        Score.objects.current()
-        .filter(episode=episode)
-        .select_related("response", "response__assignment")
-        .only(
-            "instrument_code",
-            "scale",
-            "value",
-            "band",
-            "is_prorated",
-            "missing_reason",
-            "at",
-            "clinic_id",
-            "response__content_hash",
-            "response__mode",
-            "response__assignment__due_at",
-        )
+def _scores(episode: EpisodeOfCare) -> list[StoredScore]:
+    # Plain tuples: three model instances for each score would cost more than the chart.
+    rows = Score.objects.current().filter(episode=episode).order_by("at", "pk")
+    columns = rows.values_list(
+        "response_id",
+        "instrument_code",
+        "scale",
+        "value",
+        "band",
+        "is_prorated",
+        "missing_reason",
+        "at",
+        "response__content_hash",
+        "response__mode",
+        "response__assignment__due_at",
     )
-    return sorted(rows, key=attrgetter("at"))
+    return [StoredScore(*row) for row in columns]
 
 
-def _is_shown(score: Score) -> bool:
+def _is_shown(score: StoredScore) -> bool:
     """Say whether this scale has a panel: the instrument's first scale does."""
-    return definition_of(score.response.content_hash).scales[0].code == score.scale
+    return definition_of(score.content_hash).scales[0].code == score.scale
 
 
 def _session_marks(sessions: Sequence[TreatmentSession]) -> Iterator[SessionMark]:
@@ -209,33 +236,31 @@ def _windows(episode: EpisodeOfCare, now: datetime) -> dict[str, tuple[Window, .
             AssignmentState.SUPERSEDED,
         )
     )
-    columns = asked.order_by("due_at").values_list(
-        "instrument__code", "opens_at", "due_at", "closes_at", "state", "completed_at"
-    )
+    is_late = Case(When(completed_at__gt=F("due_at"), then=True), default=False)
+    columns = asked.order_by("due_at").values_list("instrument__code", "due_at", "state", is_late)
     by_code: dict[str, list[Window]] = defaultdict(list)
-    for code, opens, due, closes, state, completed in columns:
-        outcome = _outcome(state, due, completed)
-        by_code[code].append(Window(opens, due, closes, outcome))
+    for code, due, state, late in columns:
+        by_code[code].append(Window(due, _outcome(state, late)))
     return {code: tuple(windows) for code, windows in by_code.items()}
 
 
-def _outcome(state: str, due: datetime, completed: datetime | None) -> WindowState:
+def _outcome(state: str, is_late: bool) -> WindowState:
     if state == AssignmentState.EXPIRED:
         return "missed"
-    if completed is None:
+    if state != AssignmentState.COMPLETED:
         return "pending"
-    return "late" if completed > due else "answered"
+    return "late" if is_late else "answered"
 
 
 def _measure(
-    scores: Sequence[Score],
+    scores: Sequence[StoredScore],
     windows: tuple[Window, ...],
     held: Sequence[TreatmentSession],
     treated_from: datetime | None,
     safety: Mapping[UUID, str],
     zone: ZoneInfo,
 ) -> Measure:
-    definition = definition_of(scores[-1].response.content_hash)
+    definition = definition_of(scores[-1].content_hash)
     scale = next(scale for scale in definition.scales if scale.code == scores[-1].scale)
     pairs = [(score, _point(score, safety)) for score in scores]
     points = tuple(point for _score, point in pairs if point is not None)
@@ -259,18 +284,17 @@ def _measure(
     )
 
 
-def _point(score: Score, safety: Mapping[UUID, str]) -> Point | None:
+def _point(score: StoredScore, safety: Mapping[UUID, str]) -> Point | None:
     if score.value is None:
         return None
-    assignment = score.response.assignment
     return Point(
         at=score.at,
         value=score.value,
         prorated=score.is_prorated,
         band=score.band,
         safety=safety.get(score.response_id, ""),
-        late=assignment is not None and score.at > assignment.due_at,
-        imported=score.response.mode == Mode.IMPORT,
+        late=score.due_at is not None and score.at > score.due_at,
+        imported=score.mode == Mode.IMPORT,
     )
 
 
@@ -365,7 +389,7 @@ def _reliable(
 
 
 def _row(
-    score: Score,
+    score: StoredScore,
     point: Point | None,
     definition: Definition,
     scale: Scale,

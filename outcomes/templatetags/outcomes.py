@@ -71,6 +71,18 @@ def verdict_words(verdict: Verdict, name: str) -> str:
 
 
 @register.filter
+def alerts_words(count: int) -> str:
+    """Write how many alerts are open."""
+    return ngettext("%(n)d open alert", "%(n)d open alerts", count) % {"n": count}
+
+
+@register.filter
+def overdue_words(count: int) -> str:
+    """Write how many questionnaires are overdue."""
+    return ngettext("%(n)d overdue", "%(n)d overdue", count) % {"n": count}
+
+
+@register.filter
 def hours_words(hours: float) -> str:
     """Write a span as hours up to three days, then as days, rounded down."""
     whole = int(hours)

@@ -52,7 +52,7 @@ def day(number: float) -> datetime:
 
 
 def asked(at: float, state: WindowState = "answered") -> Window:
-    return Window(day(at - 1), day(at), day(at + 2), state)
+    return Window(day(at), state)
 
 
 def phq9(points: tuple[Point, ...] = (), **changes: object) -> Panel:

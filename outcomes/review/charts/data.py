@@ -33,11 +33,9 @@ class Point(ScorePoint):
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Hold one asking: when it opened, was due, closed, and what came of it."""
+    """Hold one asking: when it was due, and what came of it."""
 
-    opens: datetime
     due: datetime
-    closes: datetime
     state: WindowState
 
 
