@@ -29,6 +29,13 @@ from outcomes.scheduling.models import Assignment
 
 # The instrument of the list; every other is on the patient's page.
 CODE = "PHQ-9"
+# What a line shows of the episode and the patient.
+COLUMNS = (
+    "indication",
+    "patient__given_name",
+    "patient__family_name",
+    "patient__time_zone",
+)
 # The sparkline shows the last ones only: the trajectory shows all.
 SPARKLINE_POINTS = 16
 ORDER = _(
@@ -93,7 +100,7 @@ def build(clinic: Clinic, user: User, now: datetime, only_mine: bool = True) -> 
     rows = EpisodeOfCare.objects.visible_to(user).filter(clinic=clinic).open()
     if only_mine:
         rows = rows.of_clinician(user)
-    episodes = list(rows.select_related("patient"))
+    episodes = list(rows.select_related("patient").only(*COLUMNS))
     keys = [episode.pk for episode in episodes]
     facts = _Facts(keys, [episode.patient_id for episode in episodes], now)
     lines = sorted((facts.line(episode) for episode in episodes), key=Line.sort_key)
