@@ -27,6 +27,8 @@ from outcomes.scheduling.models import Assignment, AssignmentQuerySet, Assignmen
 
 # A list on the page shows this many at most, and says so; each has a page with all of them.
 SHOWN = 6
+# Of a session's record, a table of sessions shows none of these.
+SESSION_LISTS = ("concomitant", "vitals", "effects", "adverse_events", "note")
 SCORES_SHOWN = 20
 
 
@@ -70,7 +72,7 @@ class PatientPage:
     def sessions(self) -> list[TreatmentSession]:
         """Return every session of the episode, newest first."""
         rows = TreatmentSession.objects.filter(episode=self.episode)
-        return list(rows.in_order().select_related("course"))[::-1]
+        return list(rows.in_order().select_related("course").defer(*SESSION_LISTS))[::-1]
 
     @property
     def latest_sessions(self) -> list[TreatmentSession]:
@@ -114,7 +116,7 @@ class PatientPage:
 
     def _assignments(self) -> AssignmentQuerySet:
         rows = Assignment.objects.filter(episode=self.episode)
-        return rows.select_related("instrument", "anchor_session")
+        return rows.select_related("instrument")
 
     @cached_property
     def latest_responses(self) -> list[QuestionnaireResponse]:

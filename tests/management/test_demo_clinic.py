@@ -19,7 +19,7 @@ from outcomes.clinics.models import Clinic, Membership
 from outcomes.delivery.models import Invitation, Message, MessageState
 from outcomes.management.demo import demo_summary
 from outcomes.management.simulation.builder import build_demo
-from outcomes.management.simulation.roster import SCENES, Scene
+from outcomes.management.simulation.roster import Scene, scene_of
 from outcomes.management.simulation.stage import DEMO_PASSWORD
 from outcomes.responses.models import QuestionnaireResponse
 from outcomes.scheduling import services as scheduling
@@ -81,8 +81,10 @@ def test_every_positive_answer_has_an_alert_and_three_are_open(demo):
 @pytest.mark.django_db
 def test_the_demo_has_its_special_patients(demo):
     by_scene = {
-        scene: Patient.objects.get(clinic=demo, record_number=f"HD-{1000 + number}")
-        for number, scene in SCENES.items()
+        scene_of(number, SIZE): Patient.objects.get(
+            clinic=demo, record_number=f"HD-{1000 + number}"
+        )
+        for number in range(1, SIZE + 1)
     }
     assert by_scene[Scene.BIPOLAR].episodes.get().indication == "bipolar"
     unreached = by_scene[Scene.NO_CONSENT]

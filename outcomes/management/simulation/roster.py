@@ -62,7 +62,14 @@ class Scene(StrEnum):
 
 
 DAILY_MOOD = (20, 28)
-SCENES = {3: Scene.BIPOLAR, 5: Scene.NO_CONSENT, 9: Scene.WRONG_PERSON}
+
+
+def scene_of(number: int, size: int) -> Scene:
+    """Return what is special about the patient with this number among so many."""
+    if number > size - len(NEWCOMERS):
+        return Scene.ANSWERABLE if number == size else Scene.WAITING
+    special = {3: Scene.BIPOLAR, size - 12: Scene.NO_CONSENT, size - 9: Scene.WRONG_PERSON}
+    return special.get(number, Scene.ORDINARY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +121,7 @@ def roster(seed: int | str, size: int, ends_at: datetime, days: int = DEMO_DAYS)
 
 
 def _part(number: int, size: int, kind: Kind, enrolled_at: datetime, rng: Random) -> Part:
-    scene = SCENES.get(number, Scene.ORDINARY)
-    if number > size - len(NEWCOMERS):
-        scene = Scene.ANSWERABLE if number == size else Scene.WAITING
+    scene = scene_of(number, size)
     given_name, family_name = GIVEN_NAMES[(number * 7) % len(GIVEN_NAMES)], f"Synthetic-{number:02}"
     zone = rng.choice(OTHER_ZONES) if rng.random() < 0.15 else ZONE
     return Part(

@@ -180,7 +180,7 @@ class Story:
             now=now,
         )
         self._plan(now.date() + timedelta(days=6), now)
-        if self.part.number not in STAY_TO_THE_END and self.rng.random() < 0.85:
+        if self.part.number not in STAY_TO_THE_END and self.rng.random() < 0.95:
             self._at(now + timedelta(days=self.rng.randrange(14, 50)), self._close)
 
     def _plan_next(self, planned_at: datetime, now: datetime) -> None:
