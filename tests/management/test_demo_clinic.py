@@ -109,7 +109,9 @@ def test_past_mail_went_nowhere_and_present_mail_waits_for_the_workers(demo, set
 
 @pytest.mark.django_db
 def test_the_plans_are_what_the_product_plans(demo):
-    planned = Assignment.objects.filter(clinic=demo).planned()
+    # What lies further ahead than a plan made long ago could reach is planned anew in its time.
+    soon = NOW + timedelta(days=300)
+    planned = Assignment.objects.filter(clinic=demo, opens_at__lt=soon).planned()
     for episode in EpisodeOfCare.objects.filter(clinic=demo).open():
         for course in episode.courses.filter(needs_plan=False):
             before = set(planned.filter(course=course).values_list("pk", "opens_at", "closes_at"))

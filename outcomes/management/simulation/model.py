@@ -90,7 +90,7 @@ def draw_person(kind: Kind, rng: Random) -> Person:
         worsening_per_day=worsening,
         anxiety=_bounded_normal(rng, 0.85, 0.2, 0.4, 1.2),
         has_dark_thoughts=rng.random() < DARK_THOUGHTS,
-        diligence=rng.betavariate(9, 2.2),
+        diligence=rng.betavariate(8, 2.6),
         phase=rng.random(),
     )
 
@@ -152,9 +152,9 @@ def answer(
 
 
 def _choose(item: Item, share: float, person: Person, rng: Random) -> int:
-    if item.safety is not None:
-        share *= DARK_SHARE if person.has_dark_thoughts else OTHER_SHARE
     chance = min(max(share, 0.01), 0.97)
+    if item.safety is not None:
+        chance *= DARK_SHARE if person.has_dark_thoughts else OTHER_SHARE
     steps = sum(rng.random() < chance for _ in range(len(item.options) - 1))
     return sorted(option.value for option in item.options)[steps]
 

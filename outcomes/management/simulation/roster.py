@@ -5,13 +5,13 @@ Everything follows from the seed, a person's number and the moment at which the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from outcomes.management.simulation.model import Kind, Person, draw_person
@@ -48,6 +48,9 @@ TREATMENT_CHANGES = (
     "Quetiapine stopped by the psychiatrist",
     "Thyroid treatment adjusted by the family doctor",
 )
+
+
+Card = TypeVar("Card")
 
 
 class Scene(StrEnum):
@@ -112,22 +115,31 @@ class Part:
 
 def roster(seed: int | str, size: int, ends_at: datetime, days: int = DEMO_DAYS) -> Iterator[Part]:
     """Yield the parts, in order of enrolment within so many days, the newcomers last."""
-    deck = list(KINDS) * (size // len(KINDS) + 1)
-    Random(f"{seed}:deck").shuffle(deck)  # noqa: S311 - synthetic data
+    kinds = _dealt(f"{seed}:kinds", KINDS, size)
+    # Dealt, not drawn: among three dozen chance may double it. The last alerts add to a quarter.
+    dark = _dealt(f"{seed}:dark thoughts", (True, False, False, False), size)
     for number in range(1, size + 1):
         rng = Random(f"{seed}:{number}")  # noqa: S311 - synthetic data
+        person = draw_person(kinds[number - 1], rng)
+        person = replace(person, has_dark_thoughts=dark[number - 1])
         enrolled_at = _enrolled_at(number, size, ends_at - timedelta(days=days), ends_at, rng)
-        yield _part(number, size, deck[number - 1], enrolled_at, rng)
+        yield _part(number, size, person, enrolled_at, rng)
 
 
-def _part(number: int, size: int, kind: Kind, enrolled_at: datetime, rng: Random) -> Part:
+def _dealt(seed: str, cards: Sequence[Card], size: int) -> list[Card]:
+    deck = list(cards) * (size // len(cards) + 1)
+    Random(seed).shuffle(deck)  # noqa: S311 - synthetic data
+    return deck
+
+
+def _part(number: int, size: int, person: Person, enrolled_at: datetime, rng: Random) -> Part:
     scene = scene_of(number, size)
     given_name, family_name = GIVEN_NAMES[(number * 7) % len(GIVEN_NAMES)], f"Synthetic-{number:02}"
     zone = rng.choice(OTHER_ZONES) if rng.random() < 0.15 else ZONE
     return Part(
         number=number,
         scene=scene,
-        person=draw_person(kind, rng),
+        person=person,
         details={
             "record_number": f"HD-{1000 + number}",
             "given_name": given_name,
