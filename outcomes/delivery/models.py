@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from outcomes.clinics.models import Clinic, ClinicRow, ClinicRowQuerySet, User
+from outcomes.clinics.models import ClinicRow, ClinicRowQuerySet, User
 from outcomes.scheduling.models import UNDER_WAY, Assignment
 
 # Why an invitation was revoked when a stranger said that it is not for them.
@@ -163,9 +163,3 @@ class Message(ClinicRow):
 
     def __str__(self) -> str:
         return f"{self.kind} by {self.channel}"
-
-    @property
-    def clinic_name(self) -> str:
-        """Return the neutral name a recipient sees."""
-        clinic: Clinic = self.clinic
-        return clinic.display_name

@@ -172,11 +172,6 @@ def scores_of(response: QuestionnaireResponse, result: scoring.ScoreResult) -> l
     ]
 
 
-def find_submission(submission_id: str) -> QuestionnaireResponse | None:
-    """Return the response stored under this client-made number, if there is one."""
-    return QuestionnaireResponse.objects.filter(submission_id=submission_id).first()
-
-
 def lock_assignment(assignment_id: UUID) -> Assignment:
     """Return the assignment, locked until the transaction ends."""
     return (
