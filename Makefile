@@ -34,7 +34,7 @@ bench: .venv/.dev ## Print the measured figures side by side
 
 lock: ## Lock the three requirement levels again (U=-U takes newer versions)
 	@for level in "" -test -dev; do \
-		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(U) \
+		uv pip compile --quiet --universal --python-version 3.11 --no-strip-extras --generate-hashes $(U) \
 			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
 			--output-file requirements$$level.txt requirements$$level.in || exit 1; \
 	done

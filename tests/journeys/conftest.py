@@ -93,7 +93,11 @@ def open_page(browser: Browser, live_server: Any, clock: Any) -> Iterator[OpenPa
 
 
 def look(page: Page, name: str) -> None:
-    """Assert that the screen breaks no accessibility rule, and keep a picture when asked to."""
+    """Assert that the screen breaks no accessibility rule, and keep a picture when asked to.
+
+    The caller has awaited the page by its address or heading; this awaits its style sheet.
+    """
+    page.wait_for_load_state("load")
     if SCREENSHOTS:
         width = page.viewport_size["width"] if page.viewport_size else 0
         page.screenshot(path=f"{SCREENSHOTS}/{name}-{width}.png", full_page=True)

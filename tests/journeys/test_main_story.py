@@ -35,6 +35,7 @@ def sweep() -> None:
 
 def enrol(page: Page, clinic: Clinic) -> None:
     page.get_by_role("link", name="Enrol a patient").first.click()
+    expect(page).to_have_url(re.compile("/patients/new/$"))
     look(page, "enrol")
     page.get_by_label("Given name").fill("Robin")
     page.get_by_label("Family name").fill("Example")
@@ -84,6 +85,7 @@ def test_from_enrolment_to_export(
     desk.get_by_role("button", name="Sign in").or_(
         desk.get_by_role("button", name="Log in")
     ).click()
+    expect(desk).to_have_url(re.compile(f"/c/{clinic.slug}/$"))
     look(desk, "empty-caseload")
     enrol(desk, clinic)
     look(desk, "new-patient")
@@ -118,10 +120,12 @@ def test_from_enrolment_to_export(
     expect(desk.locator(".alert-banner")).to_contain_text("Robin Example")
     look(desk, "banner")
     desk.locator(".alert-banner a").first.click()
+    expect(desk).to_have_url(re.compile("/alerts/[0-9a-f-]{36}/$"))
     look(desk, "alert")
     desk.get_by_label("Spoke with the patient; safety plan agreed").check()
     desk.get_by_label("Note").fill("Called back within the hour.")
     desk.get_by_role("button", name="Acknowledge").click()
+    expect(desk.locator(".alert-banner")).to_have_count(0)
     assert not Alert.objects.open().exists()
     assert Alert.objects.get().acknowledged_by == clinician
 
@@ -137,6 +141,7 @@ def test_from_enrolment_to_export(
     desk.get_by_label("Dose", exact=True).fill("40")
     desk.get_by_label("Unit").select_option("mg")
     desk.locator("form button.button").first.click()
+    expect(desk).to_have_url(re.compile(f"/sessions/{session.pk}/$"))
     session.refresh_from_db()
     assert (session.status, str(session.dose_amount)) == ("done", "40.000")
     look(desk, "session")
