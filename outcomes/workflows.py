@@ -504,6 +504,8 @@ def _hold_alerts(response: QuestionnaireResponse, now: datetime) -> None:
 def _raise_alerts(
     response: QuestionnaireResponse, result: ScoreResult, now: datetime
 ) -> list[Alert]:
+    if not alerts.concerns(response, result.safety):
+        return []
     # An error in the rules must neither lose the answer nor pass unseen.
     try:
         with audit.atomic():

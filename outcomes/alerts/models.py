@@ -75,6 +75,10 @@ class AlertQuerySet(ClinicRowQuerySet["Alert"]):
         """Keep alerts no named person has acknowledged."""
         return self.filter(state=AlertState.OPEN)
 
+    def provisional(self) -> Self:
+        """Keep alerts of unfinished forms, which have paged nobody yet."""
+        return self.filter(state=AlertState.PROVISIONAL)
+
     def due_at(self, now: datetime) -> Self:
         """Keep alerts whose next step, opening or escalating, is due."""
         return self.filter(state__in=(AlertState.PROVISIONAL, AlertState.OPEN), next_at__lte=now)

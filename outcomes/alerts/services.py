@@ -68,6 +68,11 @@ def raise_provisional(
         _raise(response, hit, AlertState.PROVISIONAL, now)
 
 
+def concerns(response: QuestionnaireResponse, hits: Iterable[SafetyHit]) -> bool:
+    """Say whether a submitted form has any alert to raise, open or close."""
+    return bool(list(hits)) or Alert.objects.provisional().filter(response=response).exists()
+
+
 def raise_for(
     *, response: QuestionnaireResponse, hits: Iterable[SafetyHit], now: datetime
 ) -> list[Alert]:
@@ -88,7 +93,7 @@ def raise_for(
 
 
 def _provisional(response: QuestionnaireResponse) -> list[Alert]:
-    rows = Alert.objects.filter(response=response, state=AlertState.PROVISIONAL)
+    rows = Alert.objects.provisional().filter(response=response)
     return list(rows.select_related("rule").select_for_update(of=("self",)))
 
 

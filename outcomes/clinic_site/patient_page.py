@@ -8,7 +8,7 @@ from functools import cached_property
 
 from django.db.models import Prefetch, QuerySet
 
-from outcomes.alerts.models import Alert, AlertQuerySet, AlertState
+from outcomes.alerts.models import Alert, AlertState
 from outcomes.care.models import (
     Channel,
     Consent,
@@ -27,9 +27,18 @@ from outcomes.scheduling.models import Assignment, AssignmentQuerySet, Assignmen
 
 # A list on the page shows this many at most, and says so; each has a page with all of them.
 SHOWN = 6
-# Of a session's record, a table of sessions shows none of these.
-SESSION_LISTS = ("concomitant", "vitals", "effects", "adverse_events", "note")
 SCORES_SHOWN = 20
+# What a list of alerts shows.
+ALERT_COLUMNS = (
+    "reason",
+    "state",
+    "outcome",
+    "raised_at",
+    "opened_at",
+    "acknowledged_at",
+    "acknowledged_by__name",
+    "acknowledged_by__email",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +77,10 @@ class PatientPage:
         rows = self.trajectory.rows if self.trajectory else []
         return rows if self.shows_all_scores else rows[:SCORES_SHOWN]
 
-    @cached_property
+    @property
     def sessions(self) -> list[TreatmentSession]:
         """Return every session of the episode, newest first."""
-        rows = TreatmentSession.objects.filter(episode=self.episode)
-        return list(rows.in_order().select_related("course").defer(*SESSION_LISTS))[::-1]
+        return list(reversed(self.trajectory.sessions)) if self.trajectory else []
 
     @property
     def latest_sessions(self) -> list[TreatmentSession]:
@@ -86,11 +94,10 @@ class PatientPage:
         planned = [row for row in self.sessions if row.status == SessionStatus.PLANNED]
         return planned[-1] if planned else None
 
-    @cached_property
+    @property
     def courses(self) -> list[Course]:
         """Return the courses of the episode, newest first."""
-        rows = Course.objects.filter(episode=self.episode).select_related("schedule")
-        return list(rows.order_by("-started_at"))
+        return list(reversed(self.trajectory.courses)) if self.trajectory else []
 
     @property
     def course(self) -> Course | None:
@@ -136,27 +143,26 @@ class PatientPage:
             .order_by("-submitted_at")
         )
 
-    @cached_property
+    @property
     def alerts(self) -> list[Alert]:
         """Return every alert not closed yet, and the last ones closed."""
-        rows = self._alerts.select_related("acknowledged_by").order_by("-raised_at")
-        closed = rows.filter(state=AlertState.RESOLVED)[:SHOWN]
-        return [*rows.exclude(state=AlertState.RESOLVED), *closed]
-
-    @cached_property
-    def alert_count(self) -> int:
-        """Return how many alerts there ever were."""
-        return self._alerts.count()
+        closed = [row for row in self._alerts if row.state == AlertState.RESOLVED]
+        return [row for row in self._alerts if row.state != AlertState.RESOLVED] + closed[:SHOWN]
 
     @property
-    def _alerts(self) -> AlertQuerySet:
-        return Alert.objects.filter(patient=self.patient)
+    def alert_count(self) -> int:
+        """Return how many alerts there ever were."""
+        return len(self._alerts)
 
     @cached_property
+    def _alerts(self) -> list[Alert]:
+        rows = Alert.objects.filter(patient=self.patient).select_related("acknowledged_by")
+        return list(rows.only(*ALERT_COLUMNS).order_by("-raised_at"))
+
+    @property
     def treatment_changes(self) -> list[TreatmentChange]:
         """Return the changes of other treatment, newest first."""
-        rows = TreatmentChange.objects.filter(episode=self.episode)
-        return list(rows.order_by("-happened_on", "-pk"))
+        return list(reversed(self.trajectory.treatment_changes)) if self.trajectory else []
 
     @cached_property
     def reaches(self) -> list[Reach]:

@@ -15,7 +15,15 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.alerts.models import Alert
-from outcomes.care.models import HELD, Consent, Contact, EpisodeOfCare, Patient, TreatmentSession
+from outcomes.care.models import (
+    HELD,
+    Consent,
+    Contact,
+    EpisodeOfCare,
+    Indication,
+    Patient,
+    TreatmentSession,
+)
 from outcomes.clinics.models import Clinic, User
 from outcomes.delivery import services as delivery
 from outcomes.delivery.models import Invitation
@@ -25,7 +33,7 @@ from outcomes.responses.models import Score
 from outcomes.review import change
 from outcomes.review.change import Baseline, Change, ScorePoint
 from outcomes.review.charts import draw_sparkline
-from outcomes.scheduling.models import Assignment
+from outcomes.scheduling.models import Assignment, AssignmentState
 
 # The instrument of the list; every other is on the patient's page.
 CODE = "PHQ-9"
@@ -50,6 +58,7 @@ class Line:
     """One open episode as the list shows it."""
 
     episode: EpisodeOfCare
+    indication: str
     last: ScorePoint | None
     band: str
     baseline: Baseline
@@ -112,6 +121,9 @@ class _Facts:
 
     def __init__(self, episodes: list[UUID], patients: list[UUID], now: datetime) -> None:
         self.scale = _scale()
+        # Once for all lines: Django's own display looks through every choice each time.
+        self.indications = {value: str(label) for value, label in Indication.choices}
+        self.missed = _missed(episodes)
         self.points = _points(episodes)
         self.first_session = dict(
             TreatmentSession.objects.filter(episode__in=episodes, status__in=HELD)
@@ -144,6 +156,7 @@ class _Facts:
         overdue = self.overdue.get(episode.pk, {})
         return Line(
             episode=episode,
+            indication=self.indications[episode.indication],
             last=last,
             band=band,
             baseline=baseline,
@@ -168,6 +181,7 @@ class _Facts:
             self.scale.low,
             self.scale.high,
             code=CODE,
+            missed=self.missed.get(episode.pk, ()),
             remission=self.scale.remission.value if self.scale.remission else None,
             zone=ZoneInfo(episode.patient.time_zone),
         )
@@ -190,6 +204,17 @@ def _points(episodes: Iterable[UUID]) -> dict[UUID, list[tuple[ScorePoint, str]]
         assert value is not None
         points[episode].append((ScorePoint(at, value, is_prorated), band))
     return points
+
+
+def _missed(episodes: Iterable[UUID]) -> dict[UUID, list[datetime]]:
+    """Return, by episode, when the list's instrument was due and not answered."""
+    rows = Assignment.objects.filter(
+        episode__in=episodes, instrument__code=CODE, state=AssignmentState.EXPIRED
+    )
+    missed: dict[UUID, list[datetime]] = defaultdict(list)
+    for episode, due_at in rows.order_by("due_at").values_list("episode", "due_at"):
+        missed[episode].append(due_at)
+    return missed
 
 
 def _contact_problems(patients: Sequence[UUID]) -> dict[UUID, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,13 @@ from zoneinfo import ZoneInfo
 from django.db.models import Case, F, When
 
 from outcomes.alerts.models import Alert, AlertReason
-from outcomes.care.models import Course, EpisodeOfCare, SessionStatus, TreatmentSession
+from outcomes.care.models import (
+    Course,
+    EpisodeOfCare,
+    SessionStatus,
+    TreatmentChange,
+    TreatmentSession,
+)
 from outcomes.instruments.definition import Definition, Scale
 from outcomes.instruments.models import definition_of
 from outcomes.responses import services as responses
@@ -38,9 +44,10 @@ from outcomes.review.charts import (
 from outcomes.review.charts.data import SessionStatus as MarkStatus
 from outcomes.scheduling.models import Assignment, AssignmentState
 
-# What a session's mark shows; the rest of its record stays in the database.
+# What the chart and a list of sessions show; the rest of a record stays in the database.
 SESSION_COLUMNS = (
     "episode",
+    "course",
     "number",
     "status",
     "planned_at",
@@ -105,6 +112,9 @@ class Trajectory:
     """What the patient page shows of one episode."""
 
     episode: EpisodeOfCare
+    sessions: tuple[TreatmentSession, ...]  #: in order of time
+    courses: tuple[Course, ...]  #: oldest first
+    treatment_changes: tuple[TreatmentChange, ...]  #: oldest first
     measures: tuple[Measure, ...]
     chart: ChartData
 
@@ -128,10 +138,14 @@ class Trajectory:
 def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
     """Gather an episode's scores, sessions, windows and markers. Nothing is carried forward."""
     zone = ZoneInfo(episode.patient.time_zone)
-    sessions = list(episode.sessions.in_order().only(*SESSION_COLUMNS))
+    sessions = tuple(episode.sessions.in_order().only(*SESSION_COLUMNS))
     marks = tuple(_session_marks(sessions))
     held = [session for session in sessions if session.is_held]
-    courses = list(episode.courses.order_by("started_at"))
+    courses = tuple(episode.courses.select_related("schedule").order_by("started_at"))
+    by_key = {course.pk: course for course in courses}
+    for session in sessions:
+        session.course = by_key[session.course_id]
+    changes = tuple(episode.treatment_changes.order_by("happened_on", "pk"))
     treated_from = held[0].at if held else _imported_start(sessions, courses)
     safety = _safety_answers(episode)
     windows = _windows(episode, now)
@@ -147,13 +161,13 @@ def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
         title=f"{episode.patient.name}: scores over time",
         panels=tuple(measure.panel for measure in measures),
         sessions=marks,
-        markers=tuple(_markers(episode, zone)),
+        markers=tuple(_markers(changes, zone)),
         courses=tuple(
             CourseMark(course.started_at, str(course.get_kind_display())) for course in courses
         ),
         zone=zone,
     )
-    return Trajectory(episode, measures, chart)
+    return Trajectory(episode, sessions, courses, changes, measures, chart)
 
 
 def _imported_start(
@@ -204,8 +218,8 @@ def _session_marks(sessions: Sequence[TreatmentSession]) -> Iterator[SessionMark
         yield SessionMark(session.at, session.number, session.treatment_label, status)
 
 
-def _markers(episode: EpisodeOfCare, zone: ZoneInfo) -> Iterator[Marker]:
-    for row in episode.treatment_changes.order_by("happened_on"):
+def _markers(changes: Iterable[TreatmentChange], zone: ZoneInfo) -> Iterator[Marker]:
+    for row in changes:
         noon = datetime(
             row.happened_on.year, row.happened_on.month, row.happened_on.day, 12, tzinfo=zone
         )
@@ -218,7 +232,8 @@ def _safety_answers(episode: EpisodeOfCare) -> Mapping[UUID, str]:
     positive = list(alerts.values_list("response", "rule__link_id", "value"))
     # Imported answers raise no alert, but show what they were.
     imported = episode.responses.filter(mode=Mode.IMPORT).exclude(answers={})
-    for response in imported.select_related("instrument_version"):
+    version = "instrument_version"
+    for response in imported.select_related(version).defer(f"{version}__content"):
         hits = responses.safety_of(response)
         positive += [(response.pk, hit.link_id, hit.value) for hit in hits]
     found: dict[UUID, list[str]] = defaultdict(list)

@@ -143,10 +143,9 @@ def revoke_for_patient(*, patient: Patient, reason: str, by: Actor, now: datetim
 def finish_invitations(*, assignment: Assignment, now: datetime) -> None:
     """Complete the invitations that cover nothing answerable any more; their reminders stop."""
     live = Invitation.objects.filter(assignments=assignment, completed_at=None, revoked_at=None)
-    for invitation in live:
-        if not invitation.has_open_assignments():
-            Invitation.objects.filter(pk=invitation.pk).update(completed_at=now)
-            _cancel_unsent(invitation, "answered")
+    for invitation in live.with_nothing_open():
+        Invitation.objects.filter(pk=invitation.pk).update(completed_at=now)
+        _cancel_unsent(invitation, "answered")
 
 
 def _cancel_unsent(invitation: Invitation, reason: str) -> None:
