@@ -8,8 +8,8 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := run
 .PHONY: run setup test lint check bench lock clean demo-reset
 
-run: setup ## Serve the whole product on http://127.0.0.1:$(PORT)
-	@exec $(MANAGE) up --port "$(PORT)"
+run: .venv/.run ## Serve the whole product on http://127.0.0.1:$(PORT)
+	@exec $(MANAGE) up --setup --port "$(PORT)"
 
 setup: .venv/.run ## Prepare this machine: requirements, database, demo clinic
 	@$(MANAGE) setup

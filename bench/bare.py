@@ -58,17 +58,25 @@ def submit(request: HttpRequest, assignment_id: UUID) -> JsonResponse:
             submission_id=str(uuid4()),
         )
         total = sum(answers[str(item)] for item in range(1, 10))
-        Score.objects.create(
-            clinic_id=assignment.clinic_id,
-            response=response,
-            patient_id=assignment.patient_id,
-            episode_id=assignment.episode_id,
-            instrument_code="PHQ-9",
-            scale="total",
-            value=total,
-            band=next((band for low, band in BANDS if total >= low), "none-minimal"),
-            scoring_version="1",
-            at=now,
+        symptoms = sum(answers[str(item)] >= (1 if item == 9 else 2) for item in range(1, 10))
+        results = (
+            ("total", total, next((band for low, band in BANDS if total >= low), "none-minimal")),
+            ("syndrome", None, "major depressive syndrome" if symptoms >= 5 else "neither"),
+        )
+        Score.objects.bulk_create(
+            Score(
+                clinic_id=assignment.clinic_id,
+                response=response,
+                patient_id=assignment.patient_id,
+                episode_id=assignment.episode_id,
+                instrument_code="PHQ-9",
+                scale=scale,
+                value=value,
+                band=band,
+                scoring_version="1",
+                at=now,
+            )
+            for scale, value, band in results
         )
         actions = ["response.submitted"]
         if answers["9"] >= 1:

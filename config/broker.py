@@ -6,10 +6,11 @@ so losing every message in it costs nothing but latency.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 
 EXCHANGE = "outcomes"
 ALERT_QUEUE = "outcomes.alert.v1"
@@ -61,6 +62,16 @@ def empty_folder(folder: Path) -> None:
         part.chmod(0o700)
     for path in folder.glob("*/*"):
         path.unlink(missing_ok=True)
+
+
+def bind_queues(connection: Connection, found: Iterable[Queue]) -> None:
+    """Declare the queues before any worker does.
+
+    Two workers that bind at once read each other's half-written table in a broker that is a folder.
+    """
+    with connection.channel() as channel:
+        for queue in found:
+            queue(channel).declare()
 
 
 def prune_folder(folder: Path, *, before: float) -> int:

@@ -175,6 +175,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "strict-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.views.form_refused"
 # The policy the browser holds every page to (config/security.py writes the header).
 SECURE_CSP = {
     "default-src": ["'none'"],

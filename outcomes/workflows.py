@@ -35,6 +35,7 @@ from outcomes.care.models import (
 from outcomes.clinics.models import Clinic, User
 from outcomes.delivery import services as delivery
 from outcomes.delivery.models import NOT_FOR_ME, Invitation
+from outcomes.instruments import scoring
 from outcomes.instruments import services as instruments
 from outcomes.instruments.scoring import ScoreResult
 from outcomes.responses import services as responses
@@ -192,9 +193,17 @@ def decide_consent(
 def change_patient(
     *, patient: Patient, changes: Mapping[str, Any], by: Actor, now: datetime
 ) -> Patient:
-    """Change a patient's details; another time zone re-plans what was not sent."""
-    moved = "time_zone" in changes and changes["time_zone"] != patient.time_zone
+    """Change a patient's details.
+
+    Another time zone re-plans what was not sent. Another birth date opens the links that were
+    locked because it did not match.
+    """
+    before = Patient.objects.get(pk=patient.pk)
+    moved = "time_zone" in changes and changes["time_zone"] != before.time_zone
     patient = care.change_patient(patient=patient, changes=changes, by=by, now=now)
+    if patient.birth_date != before.birth_date:
+        delivery.unlock_for_patient(patient=patient, by=by, now=now)
+        _invite_again(patient, now)
     if moved:
         for course in Course.objects.filter(episode__patient=patient, ended_at=None):
             scheduling.replan(course=course, now=now)
@@ -246,11 +255,22 @@ def edit_session(
 
 @audit.atomic()
 def move_session(
-    *, session: TreatmentSession, planned_at: datetime, reason: str, by: Actor, now: datetime
+    *,
+    session: TreatmentSession,
+    planned_at: datetime,
+    reason: str,
+    by: Actor,
+    now: datetime,
+    is_confirmed: bool = False,
 ) -> TreatmentSession:
     """Plan a session for another time; what hangs on it moves along."""
     session = care.move_session(
-        session=session, planned_at=planned_at, reason=reason, by=by, now=now
+        session=session,
+        planned_at=planned_at,
+        reason=reason,
+        by=by,
+        now=now,
+        is_confirmed=is_confirmed,
     )
     scheduling.replan(course=session.course, now=now)
     return session
@@ -454,7 +474,7 @@ def submit_response(
             revision=revision,
         )
     except AlreadySubmitted as earlier:
-        return _repeat(earlier.response, answers, submission_id)
+        return _repeat(earlier.response, answers, submission_id, language)
     raised = _raise_alerts(response, result, now)
     scheduling.complete(assignment=assignment, now=now)
     delivery.finish_invitations(assignment=assignment, now=now)
@@ -483,10 +503,12 @@ def _record_response(
     )
 
 
-def _repeat(response: QuestionnaireResponse, answers: Answers, submission_id: str) -> Submission:
+def _repeat(
+    response: QuestionnaireResponse, answers: Answers, submission_id: str, language: str
+) -> Submission:
     definition = response.instrument_version.definition
-    same = responses.complete_keys(definition, answers) == response.answers
-    if response.submission_id != submission_id or not same:
+    sent = (submission_id, language, scoring.prune(definition, answers))
+    if sent != (response.submission_id, response.language, response.answers):
         raise SubmissionConflict("This questionnaire was submitted already.")
     result = responses.result_of(response)
     return Submission(response, result, list(response.alerts.all()), is_repeat=True)

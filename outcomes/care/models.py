@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Self
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -15,6 +17,15 @@ from django.utils.translation import gettext_lazy as _
 
 from outcomes.care.encryption import blind_index, seal, unseal
 from outcomes.clinics.models import ClinicRow, ClinicRowQuerySet, User, validate_time_zone
+
+# What turns the direction of the text after it, and could make a name read as another.
+TURNING = re.compile("[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]")
+
+
+def validate_one_line(value: str) -> None:
+    """Refuse line breaks, control characters and marks that turn the direction of text."""
+    if TURNING.search(value):
+        raise ValidationError(_("Must be one line without control characters."))
 
 
 class Channel(models.TextChoices):
@@ -43,10 +54,16 @@ class Patient(ClinicRow):
     """A person treated by a clinic."""
 
     record_number = models.CharField(
-        _("record number"), max_length=64, blank=True, help_text=_("The clinic's own number.")
+        _("record number"),
+        max_length=64,
+        blank=True,
+        help_text=_("The clinic's own number."),
+        validators=[validate_one_line],
     )
-    given_name = models.CharField(_("given name"), max_length=100)
-    family_name = models.CharField(_("family name"), max_length=100, blank=True)
+    given_name = models.CharField(_("given name"), max_length=100, validators=[validate_one_line])
+    family_name = models.CharField(
+        _("family name"), max_length=100, blank=True, validators=[validate_one_line]
+    )
     birth_date = models.DateField(_("date of birth"), null=True, blank=True)
     language = models.CharField(
         _("language"), max_length=10, choices=settings.LANGUAGES, default="en"

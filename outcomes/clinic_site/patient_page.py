@@ -21,7 +21,7 @@ from outcomes.care.models import (
     TreatmentSession,
 )
 from outcomes.responses.models import QuestionnaireResponse, Score
-from outcomes.review import trajectory
+from outcomes.review import reach, trajectory
 from outcomes.review.trajectory import Row, Trajectory
 from outcomes.scheduling.models import Assignment, AssignmentQuerySet, AssignmentState
 
@@ -163,6 +163,11 @@ class PatientPage:
     def treatment_changes(self) -> list[TreatmentChange]:
         """Return the changes of other treatment, newest first."""
         return list(reversed(self.trajectory.treatment_changes)) if self.trajectory else []
+
+    @cached_property
+    def reach_problem(self) -> str:
+        """Return why messages do not reach the patient; empty where they do."""
+        return reach.problems([self.patient.pk]).get(self.patient.pk, "")
 
     @cached_property
     def reaches(self) -> list[Reach]:

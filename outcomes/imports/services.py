@@ -27,7 +27,7 @@ from outcomes.imports.reading import Measurement, Reading, definition_problems, 
 from outcomes.instruments import scoring
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Mode, QuestionnaireResponse, ResponseStatus, Score
-from outcomes.responses.services import complete_keys, scores_of
+from outcomes.responses.services import scores_of
 
 # A score that came as a number was not computed here, so no version of our scoring is named.
 NOT_SCORED_HERE = "imported"
@@ -209,7 +209,7 @@ def _responses(
             status=ResponseStatus.FINAL,
             mode=Mode.IMPORT,
             language=plan.language or clinic.language,
-            answers=complete_keys(definition, found.values) if found.by_item else {},
+            answers=scoring.complete(definition, found.values) if found.by_item else {},
             submitted_at=found.at,
             stored_at=now,
             submission_id=number,
@@ -261,6 +261,8 @@ def _episodes(
             given_name=record_number,
             language=clinic.language,
             time_zone=plan.clock.zone.key,
+            # Whoever stands in a file may exist, in a demonstration clinic too.
+            is_synthetic=False,
             by=by,
             now=now,
         )

@@ -17,7 +17,8 @@ from typing import Any, Literal, NoReturn, Self
 
 from jsonschema import Draft202012Validator
 
-Number = int | float
+from outcomes.instruments import conditions
+from outcomes.instruments.conditions import Answered, Condition, Number
 
 LIBRARY = Path(__file__).parent / "library"
 SCHEMA = Path(__file__).parent / "schema.json"
@@ -52,11 +53,14 @@ class Rule(Source):
 
     kind: "at_least", "at_most" and "below" compare a score with value; "percent_fall" is a fall
     from baseline by at least value per cent; "points" is a change of at least value points.
+    Sensitivity and specificity, 0 to 1, are those of a cut-off against the diagnosis it names.
     """
 
     kind: str
     value: Number
     meaning: str
+    sensitivity: float | None = None
+    specificity: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,10 +88,13 @@ class MissingRule(Source):
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """Describe one answer: the value stored, the score it counts, and its LOINC answer code."""
+    """Describe one answer: the value stored, the score it counts, and its LOINC answer code.
+
+    A score of None says that the question does not apply: neither counted nor missing.
+    """
 
     value: int
-    score: int
+    score: int | None
     code: str | None
 
 
@@ -100,6 +107,7 @@ class Item:
     scored: bool
     required: bool
     uses_stem: bool
+    enabled_when: Answered | None
     safety: SafetyRule | None
     loinc: str | None
 
@@ -114,6 +122,17 @@ class Band:
 
 
 @dataclass(frozen=True, slots=True)
+class Maximum:
+    """Name items of which only the highest counts.
+
+    Of each set in `alternatives` one answer is enough: the others of the set are not missing.
+    """
+
+    items: tuple[str, ...]
+    alternatives: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """Describe one score: its items, arithmetic and range, and what is published about it."""
 
@@ -122,9 +141,13 @@ class Scale:
     low: Number
     high: Number
     loinc: str | None
+    method: Literal["sum", "mean", "percent", "table"]
     multiplier: int
     #: per item, what each stored value counts; reversed items are already turned round
-    points: tuple[tuple[str, Mapping[int, int]], ...]
+    points: tuple[tuple[str, Mapping[int, int | None]], ...]
+    maxima: tuple[Maximum, ...]
+    #: by sum, the score and its standard error
+    table: Mapping[int, tuple[Number, float | None]]
     scoring: Source
     missing: MissingRule
     bands: tuple[Band, ...]
@@ -134,6 +157,24 @@ class Scale:
     response: Rule | None
     remission: Rule | None
     reliable_change: Rule | None
+    minimal_change: Rule | None
+
+    @property
+    def sums(self) -> tuple[int, int]:
+        """Return the least and the greatest sum that its items give."""
+        ends = {key: _ends(points) for key, points in self.points}
+        for maximum in self.maxima:
+            of_these = [ends.pop(key) for key in maximum.items]
+            ends[maximum.items[0]] = (
+                max(low for low, _ in of_these),
+                max(high for _, high in of_these),
+            )
+        return sum(low for low, _ in ends.values()), sum(high for _, high in ends.values())
+
+    @property
+    def terms(self) -> int:
+        """Return how many parts are added up: an item each, or the highest of several."""
+        return len(self.points) - sum(len(maximum.items) - 1 for maximum in self.maxima)
 
     def band_of(self, value: Number) -> str | None:
         """Return the label of the band a score lies in; None where no bands are published.
@@ -145,6 +186,25 @@ class Scale:
             if value >= band.low:
                 return band.label
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Hold one word of a result, and what the answers must be for it."""
+
+    label: str
+    when: Condition
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels(Source):
+    """Describe a result that is a word and no number: the first rank that holds, or otherwise."""
+
+    code: str
+    title: str
+    loinc: str | None
+    ranks: tuple[Rank, ...]
+    otherwise: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,13 +228,17 @@ class Definition:
     measures: str
     respondent: Literal["patient", "clinician"]
     is_validated: bool
+    conditions: tuple[str, ...]
     direction: Literal["higher_is_worse", "higher_is_better"]
     recall: Fact
     minutes: Fact
     licence: Licence
     loinc_panel: str | None
+    snomed_score: str | None
     items: tuple[Item, ...]
     scales: tuple[Scale, ...]
+    levels: tuple[Levels, ...]
+    charted: tuple[str, ...]  #: codes of the scales that a chart shows
     wordings: Mapping[str, Wording]
     notes: tuple[str, ...]
     content: Mapping[str, Any]  #: the document this was read from
@@ -189,6 +253,7 @@ class Definition:
         options = {name: _options(name, rows) for name, rows in data["response_options"].items()}
         items = tuple(_item(i, row, options) for i, row in enumerate(data["items"]))
         by_id = {item.link_id: item for item in items}
+        scales = tuple(_scale(i, row, by_id) for i, row in enumerate(data["scales"]))
         canonical = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         definition = cls(
             code=data["code"],
@@ -197,13 +262,17 @@ class Definition:
             measures=data["measures"],
             respondent=data["respondent"],
             is_validated=data["validated"],
+            conditions=tuple(data.get("conditions", ())),
             direction=data["direction"],
             recall=Fact(value=data["recall"]["days"], **_source(data["recall"])),
             minutes=Fact(value=data["minutes"]["estimate"], **_source(data["minutes"])),
             licence=Licence(kind=licence["class"], text=licence["text"], **_source(licence)),
             loinc_panel=data.get("loinc", {}).get("panel"),
+            snomed_score=data.get("snomed", {}).get("score"),
             items=items,
-            scales=tuple(_scale(i, row, by_id) for i, row in enumerate(data["scales"])),
+            scales=scales,
+            levels=tuple(_levels(row) for row in data.get("levels", ())),
+            charted=tuple(data.get("charted", (scale.code for scale in scales[:1]))),
             wordings={name: _wording(name, words, data) for name, words in wording.items()},
             notes=tuple(data["notes"]),
             content=data,
@@ -217,6 +286,20 @@ class Definition:
     def recall_days(self) -> int | None:
         """Return the days the questions look back: 0 is right now, None is not a number of days."""
         return None if self.recall.value is None else int(self.recall.value)
+
+    def scale(self, code: str) -> Scale | None:
+        """Return the scale with this code; None for a result in words, or none at all."""
+        return next((scale for scale in self.scales if scale.code == code), None)
+
+    def label_of(self, code: str) -> str:
+        """Return the title of a scale or of a result in words; raises KeyError."""
+        titles = {row.code: row.title for row in (*self.scales, *self.levels)}
+        return titles[code]
+
+    @property
+    def branches(self) -> bool:
+        """Tell whether any question is asked only after certain answers."""
+        return any(item.enabled_when for item in self.items)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -297,6 +380,7 @@ def _item(i: int, data: Mapping[str, Any], options: Mapping[str, tuple[Option, .
         scored=data.get("scored", True),
         required=data.get("required", True),
         uses_stem=data.get("uses_stem", True),
+        enabled_when=_enabled_when(data.get("enabled_when")),
         safety=SafetyRule(**data["safety"]) if "safety" in data else None,
         loinc=data.get("loinc"),
     )
@@ -307,15 +391,24 @@ def _scale(i: int, data: Mapping[str, Any], items: Mapping[str, Item]) -> Scale:
     reversed_ids = scoring.get("reversed", ())
     _must_be_known(f"scales[{i}].scoring.items", scoring["items"], items)
     _must_be_known(f"scales[{i}].scoring.reversed", reversed_ids, scoring["items"])
-    rules = ("baseline_min", "response", "remission", "reliable_change")
+    rules = ("baseline_min", "response", "remission", "reliable_change", "minimal_change")
+    maxima = scoring.get("maxima", ())
+    for j, row in enumerate(maxima):
+        path = f"scales[{i}].scoring.maxima[{j}]"
+        _must_be_known(f"{path}.items", row["items"], scoring["items"])
+        for chosen in row.get("alternatives", ()):
+            _must_be_known(f"{path}.alternatives", chosen, row["items"])
     return Scale(
         code=data["code"],
         title=data["title"],
         low=data["low"],
         high=data["high"],
         loinc=data.get("loinc"),
+        method=scoring["method"],
         multiplier=scoring.get("multiplier", 1),
         points=tuple((k, _points(items[k], k in reversed_ids)) for k in scoring["items"]),
+        maxima=tuple(_maximum(row) for row in maxima),
+        table={row["sum"]: (row["value"], row.get("se")) for row in scoring.get("table", ())},
         scoring=Source(**_source(scoring)),
         missing=MissingRule(max_missing=missing.get("max_missing", 0), **_source(missing)),
         bands=tuple(Band(**row) for row in bands["ranges"]) if bands else (),
@@ -325,10 +418,41 @@ def _scale(i: int, data: Mapping[str, Any], items: Mapping[str, Item]) -> Scale:
     )
 
 
-def _points(item: Item, is_reversed: bool) -> Mapping[int, int]:
-    scores = [option.score for option in item.options]
-    ends = min(scores) + max(scores)
-    return {o.value: ends - o.score if is_reversed else o.score for o in item.options}
+def _points(item: Item, is_reversed: bool) -> Mapping[int, int | None]:
+    points = {option.value: option.score for option in item.options}
+    if not is_reversed:
+        return points
+    ends = sum(_ends(points))
+    return {value: None if score is None else ends - score for value, score in points.items()}
+
+
+def _ends(points: Mapping[int, int | None]) -> tuple[int, int]:
+    scores = [score for score in points.values() if score is not None]
+    return min(scores), max(scores)
+
+
+def _maximum(data: Mapping[str, Any]) -> Maximum:
+    alternatives = tuple(tuple(chosen) for chosen in data.get("alternatives", ()))
+    return Maximum(tuple(data["items"]), alternatives)
+
+
+def _enabled_when(data: Mapping[str, Any] | None) -> Answered | None:
+    if data is None:
+        return None
+    condition = conditions.parse(data)
+    assert isinstance(condition, Answered)
+    return condition
+
+
+def _levels(data: Mapping[str, Any]) -> Levels:
+    return Levels(
+        code=data["code"],
+        title=data["title"],
+        loinc=data.get("loinc"),
+        ranks=tuple(Rank(row["label"], conditions.parse(row["when"])) for row in data["ranks"]),
+        otherwise=data["otherwise"],
+        **_source(data),
+    )
 
 
 def _wording(language: str, words: Mapping[str, Any], data: Mapping[str, Any]) -> Wording:
@@ -369,28 +493,77 @@ def _must_differ(path: str, names: Iterable[str]) -> None:
 def _check_meaning(definition: Definition) -> None:
     """Refuse what the schema cannot see."""
     _must_differ("items", (item.link_id for item in definition.items))
-    _must_differ("scales", (scale.code for scale in definition.scales))
+    codes = [scale.code for scale in definition.scales]
+    _must_differ("scales", [*codes, *(levels.code for levels in definition.levels)])
+    _must_be_known("charted", definition.charted, codes)
+    _check_items(definition)
+    for i, scale in enumerate(definition.scales):
+        _check_scale(f"scales[{i}]", scale)
+    known = definition.allowed
+    for i, levels in enumerate(definition.levels):
+        for j, rank in enumerate(levels.ranks):
+            path = f"levels[{i}].ranks[{j}].when"
+            _must_be_known(path, list(conditions.items_of(rank.when)), known)
+            _must_be_known(path, list(conditions.scales_of(rank.when)), codes)
+
+
+def _check_items(definition: Definition) -> None:
     counted = {link_id for scale in definition.scales for link_id, _ in scale.points}
+    for levels in definition.levels:
+        for rank in levels.ranks:
+            counted.update(conditions.items_of(rank.when))
+    before: set[str] = set()
     for i, item in enumerate(definition.items):
-        if item.scored != (item.link_id in counted):
+        # Without any scoring rule at all, nothing can be said about its items.
+        if (definition.scales or definition.levels) and item.scored != (item.link_id in counted):
             _fail(f"items[{i}].scored", f"is {item.scored}, but the scales say otherwise")
         if item.safety and item.safety.at_least > max(definition.allowed[item.link_id]):
             _fail(f"items[{i}].safety.at_least", "is above every answer, so it can never be met")
-    for i, scale in enumerate(definition.scales):
-        _check_scale(f"scales[{i}]", scale)
+        if item.enabled_when:
+            path = f"items[{i}].enabled_when"
+            if unknown := [key for key in item.enabled_when.items if key not in before]:
+                _fail(path, f"no question before it is called {', '.join(unknown)}")
+            if item.enabled_when.at_least not in (1, len(item.enabled_when.items)):
+                _fail(path, "at_least must be 1 or the number of its items")
+        before.add(item.link_id)
 
 
 def _check_scale(path: str, scale: Scale) -> None:
-    low = scale.multiplier * sum(min(points.values()) for _, points in scale.points)
-    high = scale.multiplier * sum(max(points.values()) for _, points in scale.points)
+    low, high = _range_of(path, scale)
     if (scale.low, scale.high) != (low, high):
         _fail(path, f"the range is {scale.low} to {scale.high}, but the items give {low} to {high}")
     if scale.missing.max_missing >= len(scale.points):
         _fail(f"{path}.missing.max_missing", "would let every item be missing")
+    if scale.missing.max_missing and scale.maxima:
+        _fail(f"{path}.missing.max_missing", "has no meaning where only the highest item counts")
+    if len({key for maximum in scale.maxima for key in maximum.items}) != sum(
+        len(maximum.items) for maximum in scale.maxima
+    ):
+        _fail(f"{path}.scoring.maxima", "names an item twice")
+    _check_bands(path, scale)
+
+
+def _range_of(path: str, scale: Scale) -> tuple[Number, Number]:
+    low, high = scale.sums
+    if scale.method == "percent":
+        return 0, 100
+    if scale.method == "mean":
+        return low / scale.terms, high / scale.terms
+    if scale.method == "table":
+        if sorted(scale.table) != list(range(low, high + 1)):
+            _fail(f"{path}.scoring.table", f"needs one row for each sum from {low} to {high}")
+        values = [value for value, _ in scale.table.values()]
+        return min(values), max(values)
+    return scale.multiplier * low, scale.multiplier * high
+
+
+def _check_bands(path: str, scale: Scale) -> None:
+    # Between two bands lies one step of the score: a tenth where it is not a whole number.
+    step = scale.multiplier if scale.method == "sum" else 0.1
     start = scale.low
     for i, band in enumerate(scale.bands):
-        if band.low != start or band.high < band.low:
-            _fail(f"{path}.bands.ranges[{i}]", f"should start at {start} and not end before it")
-        start = band.high + scale.multiplier
+        if abs(band.low - start) > 1e-9 or band.high < band.low:
+            _fail(f"{path}.bands.ranges[{i}]", f"should start at {start:g} and not end before it")
+        start = band.high + step
     if scale.bands and scale.bands[-1].high != scale.high:
         _fail(f"{path}.bands.ranges", f"should end at {scale.high}")

@@ -13,19 +13,14 @@ NAME = "up.lock"
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[None]:
-    """Mark this folder's data as in use; the mark vanishes with the process."""
-    with (folder / NAME).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        yield
+def alone(folder: Path) -> Iterator[None]:
+    """Hold this folder's data for this process, or refuse with one line while another has it.
 
-
-@contextmanager
-def at_rest(folder: Path) -> Iterator[None]:
-    """Hold this folder's data still, or refuse with one line while a server uses it."""
+    The lock vanishes with the process.
+    """
     with (folder / NAME).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise CommandError("Outcomes is running: stop it first (Ctrl-C).") from error
+            raise CommandError("Outcomes is running here: stop it first (Ctrl-C).") from error
         yield

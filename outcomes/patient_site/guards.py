@@ -100,6 +100,14 @@ def no_such_link(request: HttpRequest, now: datetime) -> HttpResponse:
         return pages.show(request, page)
 
 
+def no_cookie(request: HttpRequest, token: str = "", **rest: Any) -> HttpResponse:
+    """Say what to do when a browser sends a form without the cookie it was given."""
+    link = delivery.find_link(token) if token else None
+    clinic = link.invitation.clinic if link and delivery.is_live(link, timezone.now()) else None
+    with speaking(translation.get_language() or settings.LANGUAGE_CODE):
+        return pages.show(request, pages.NO_COOKIE, clinic)
+
+
 def in_sitting(view: SittingView) -> PageView:
     """Let a ticket through whose link is live at this moment, with its sitting as it stands."""
 

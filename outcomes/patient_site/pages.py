@@ -96,6 +96,22 @@ CLOSED = KindPage(
         _("If you come here straight from the link, your browser may need to allow cookies."),
     ),
 )
+NO_COOKIE = KindPage(
+    403,
+    _("Your browser did not keep this page together"),
+    (
+        _(
+            "Please open the link in your clinic's message again. "
+            "Everything you have answered so far is kept; what you just sent was not."
+        ),
+        _(
+            "If this page comes back, your browser may be blocking cookies: "
+            "allow them for this page, or try another browser."
+        ),
+        _("If you need help now, do not wait for this page: call your local emergency number."),
+    ),
+    calls=True,
+)
 CHANGED = KindPage(
     409,
     _("Changed in another window"),

@@ -96,7 +96,10 @@ class ScoreQuerySet(ClinicRowQuerySet["Score"]):
 
 
 class Score(ClinicRow):
-    """One scale of one response: its value, or why there is none. Never overwritten."""
+    """One result of one response: a value, a word, or why there is neither. Never overwritten.
+
+    `band` is the band of the value or, for a result in words, the result itself.
+    """
 
     response = models.ForeignKey(QuestionnaireResponse, models.CASCADE, related_name="scores")
     patient = models.ForeignKey("outcomes.Patient", models.CASCADE, related_name="scores")
@@ -104,6 +107,7 @@ class Score(ClinicRow):
     instrument_code = models.CharField(max_length=40)
     scale = models.CharField(max_length=40)
     value = models.FloatField(null=True, blank=True)
+    standard_error = models.FloatField(null=True, blank=True)
     band = models.CharField(max_length=60, blank=True)
     is_prorated = models.BooleanField(default=False)
     missing_reason = models.CharField(max_length=200, blank=True)
@@ -118,8 +122,8 @@ class Score(ClinicRow):
                 fields=["response", "scale", "scoring_version"], name="score_once_per_version"
             ),
             models.CheckConstraint(
-                condition=Q(value__isnull=False) | ~Q(missing_reason=""),
-                name="score_value_or_reason",
+                condition=Q(value__isnull=False) | ~Q(band="") | ~Q(missing_reason=""),
+                name="score_result_or_reason",
             ),
         ]
         indexes = [models.Index(fields=["episode", "instrument_code", "scale", "at"])]

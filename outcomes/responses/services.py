@@ -11,7 +11,6 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from outcomes.instruments import scoring
-from outcomes.instruments.definition import Definition
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Mode, QuestionnaireResponse, ResponseStatus, Score
 from outcomes.scheduling.models import Assignment
@@ -79,14 +78,15 @@ def save_answers(
     """Store answers of an unfinished form, each the moment it is given; None takes one back.
 
     `assignment` must be locked by the caller's transaction. `revision` is what the sender last saw:
-    an older one than stored raises StaleRevision; None means "mine is newest".
+    another one than stored raises StaleRevision; None means "mine is newest".
     Raises AlreadySubmitted, or scoring.AnswerError naming the item, and then stores nothing.
     """
     response = current_response(assignment) or _begin(assignment, language, mode, now)
     if response.status == ResponseStatus.FINAL:
         raise AlreadySubmitted(response)
-    if revision is not None and revision < response.revision:
+    if revision is not None and revision != response.revision:
         raise StaleRevision(response)
+    _check_language(response, language)
     merged = {**response.answers, **answers}
     scoring.score(response.instrument_version.definition, merged)
     moment = now.isoformat()
@@ -117,10 +117,11 @@ def finalise(
     response = current_response(assignment) or _begin(assignment, language, mode, now)
     if response.status == ResponseStatus.FINAL:
         raise AlreadySubmitted(response)
-    if revision is not None and revision < response.revision:
+    if revision is not None and revision != response.revision:
         raise StaleRevision(response)
+    _check_language(response, language)
     definition = response.instrument_version.definition
-    answers = complete_keys(definition, answers)
+    answers = scoring.prune(definition, answers)
     result = scoring.score(definition, answers)
     moment = now.isoformat()
     known = response.answered_at
@@ -132,7 +133,7 @@ def finalise(
     response.answers = answers
     response.status = ResponseStatus.FINAL
     response.submission_id = submission_id
-    response.mode = mode
+    response.mode, response.language = mode, language
     response.submitted_at = response.stored_at = now
     response.revision += 1
     response.save()
@@ -140,9 +141,12 @@ def finalise(
     return response, result
 
 
-def complete_keys(definition: Definition, answers: Answers) -> dict[str, int | None]:
-    """Return the answers with an explicit None for every item left open."""
-    return {**{item.link_id: None for item in definition.items}, **answers}
+def _check_language(response: QuestionnaireResponse, language: str) -> None:
+    # An answer is to words: those of another language were never shown.
+    languages = response.instrument_version.definition.languages
+    if languages and language not in languages:
+        message = _("This questionnaire is worded in %(languages)s only.")
+        raise ValidationError({"language": message % {"languages": ", ".join(languages)}})
 
 
 def store_scores(response: QuestionnaireResponse, result: scoring.ScoreResult) -> list[Score]:
@@ -162,6 +166,7 @@ def scores_of(response: QuestionnaireResponse, result: scoring.ScoreResult) -> l
             instrument_code=response.instrument_version.definition.code,
             scale=code,
             value=score.value,
+            standard_error=score.standard_error,
             band=score.band or "",
             is_prorated=score.prorated,
             missing_reason=score.reason,
@@ -205,7 +210,7 @@ def correct(
     if response.status != ResponseStatus.FINAL:
         raise ValidationError(_("Only a final response can be corrected."))
     definition = response.instrument_version.definition
-    answers = complete_keys(definition, answers)
+    answers = scoring.prune(definition, answers)
     result = scoring.score(definition, answers)
     response.status = ResponseStatus.CORRECTED
     response.save(update_fields=["status"])

@@ -10,27 +10,22 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Max, Min
+from django.db.models import Count, Min
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.alerts.models import Alert
 from outcomes.care.models import (
     HELD,
-    Consent,
-    Contact,
     EpisodeOfCare,
     Indication,
-    Patient,
     TreatmentSession,
 )
 from outcomes.clinics.models import Clinic, User
-from outcomes.delivery import services as delivery
-from outcomes.delivery.models import Invitation
 from outcomes.instruments.definition import Scale
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Score
-from outcomes.review import change
+from outcomes.review import change, reach
 from outcomes.review.change import Baseline, Change, ScorePoint
 from outcomes.review.charts import draw_sparkline
 from outcomes.scheduling.models import Assignment, AssignmentState
@@ -145,7 +140,7 @@ class _Facts:
             .values("episode")
             .annotate(count=Count("pk"), first=Min("due_at"))
         }
-        self.contact_problems = _contact_problems(patients)
+        self.contact_problems = reach.problems(patients)
 
     def line(self, episode: EpisodeOfCare) -> Line:
         rows = self.points.get(episode.pk, [])
@@ -215,46 +210,3 @@ def _missed(episodes: Iterable[UUID]) -> dict[UUID, list[datetime]]:
     for episode, due_at in rows.order_by("due_at").values_list("episode", "due_at"):
         missed[episode].append(due_at)
     return missed
-
-
-def _contact_problems(patients: Sequence[UUID]) -> dict[UUID, str]:
-    """Return, by patient, why messages do not reach them: a stated fact, or nothing.
-
-    A link that reached somebody else, or was locked, counts until the contact is set anew or the
-    patient confirms another link.
-    """
-    of_these = {"patient__in": patients}
-    given = {
-        (patient, channel): is_given
-        for patient, channel, is_given in Consent.objects.filter(**of_these)
-        .order_by("at", "id")
-        .values_list("patient", "channel", "is_given")
-    }
-    since: dict[UUID, datetime] = {}
-    for patient, channel, set_at in Contact.objects.filter(**of_these).values_list(
-        "patient", "channel", "set_at"
-    ):
-        if given.get((patient, channel)) and channel in delivery.CHANNELS:
-            since[patient] = max(set_at, since.get(patient, set_at))
-    problems = {key: str(_("No consented contact")) for key in patients if key not in since}
-    unchecked = Patient.objects.filter(
-        pk__in=patients, birth_date=None, clinic__checks_birth_date=True
-    )
-    for patient in unchecked.values_list("pk", flat=True):
-        problems.setdefault(patient, str(_("No date of birth to check")))
-    invitations = Invitation.objects.filter(**of_these)
-    confirmed = dict(
-        invitations.filter(confirmed_at__isnull=False)
-        .values("patient")
-        .annotate(last=Max("confirmed_at"))
-        .values_list("patient", "last")
-    )
-    for patient, strayed_at, locked_at in invitations.gone_astray().values_list(
-        "patient", "revoked_at", "locked_at"
-    ):
-        at = locked_at or strayed_at
-        settled = [moment for moment in (since.get(patient), confirmed.get(patient)) if moment]
-        if at is not None and settled and at > max(settled):
-            words = _("Birth date was wrong five times") if locked_at else _("Wrong person reached")
-            problems.setdefault(patient, str(words))
-    return problems

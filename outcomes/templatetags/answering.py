@@ -31,4 +31,4 @@ def call_links(text: str) -> SafeString:
 
 def _call_link(match: re.Match[str]) -> str:
     number = match.group()
-    return f'<a class="nowrap" href="tel:{re.sub("[^+0-9]", "", number)}">{number}</a>'
+    return f'<a class="call" href="tel:{re.sub("[^+0-9]", "", number)}">{number}</a>'

@@ -75,7 +75,11 @@ def test_a_time_with_another_offset_is_the_same_moment(machine, course):
         ({"dose_amount": None}, "dose_amount"),
         ({"dose_amount": "-1"}, "dose_amount"),
         ({"dose_amount": "much"}, "dose_amount"),
-        ({"infusion_minutes": 40_000}, "infusion_minutes"),
+        ({"infusion_minutes": 10_000}, "infusion_minutes"),
+        ({"number": 10_000}, "number"),
+        ({"dose_unit": ""}, "dose_unit"),
+        ({"status": "planned", "dose_unit": ""}, "dose_unit"),
+        ({"vitals": [{"minute": 0, "slot": "noon"}]}, "vitals.0.slot"),
         ({"infusion_minutes": -1}, "infusion_minutes"),
         ({"number": 0}, "number"),
         ({"drug": 1}, "drug"),
@@ -112,15 +116,25 @@ def test_a_number_too_large_for_a_number_is_refused(machine, course):
     assert list(reply.json()["error"]["fields"]) == ["vitals.0.minute"]
 
 
-def test_an_implausible_value_is_kept_once_confirmed(machine, course):
-    doubtful = held_session(course.pk, weight_kg="25.0")
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"weight_kg": "25.0"},
+        {"dose_amount": "9000.000", "dose_unit": "mcg"},
+        {"number": 12},
+        {"planned_at": "2016-02-01T09:00:00Z"},
+        {"ended_at": "2026-02-02T09:11:00Z"},
+    ],
+)
+def test_an_implausible_value_is_kept_once_confirmed(machine, course, odd):
+    doubtful = held_session(course.pk, **odd)
     reply = machine.post("sessions/", doubtful)
     assert reply.status_code == 400
     assert reply.json()["error"]["code"] == "implausible"
-    assert list(reply.json()["error"]["fields"]) == ["weight_kg"]
+    assert list(reply.json()["error"]["fields"]) == [next(iter(odd))]
     kept = machine.post("sessions/", doubtful | {"is_confirmed": True})
     assert kept.status_code == 201
-    assert kept.json()["weight_kg"] == "25.0"
+    assert {name: kept.json()[name] for name in odd} == odd
 
 
 def test_a_number_is_taken_once_in_a_course(machine, course):
@@ -174,6 +188,13 @@ def test_an_edit_of_nothing_is_refused(machine, session):
     assert reply.json()["error"]["message"] == "Name at least one field to change."
 
 
+def test_an_edit_to_what_stands_there_writes_nothing(machine, session):
+    before = AuditEvent.objects.filter(action="session.edited").count()
+    reply = machine.patch(f"sessions/{session.pk}/", {"number": 1, "reason": "Again."})
+    assert (reply.status_code, reply.json()["edited_at"]) == (200, None)
+    assert AuditEvent.objects.filter(action="session.edited").count() == before
+
+
 def test_a_moved_session_takes_along_what_hangs_on_it(machine, session):
     anchored = Assignment.objects.filter(anchor_session=session).order_by("due_at")
     before = anchored.values_list("due_at", flat=True)[0]
@@ -212,6 +233,17 @@ def test_a_held_session_cannot_be_cancelled(machine, course):
     reply = machine.post(f"sessions/{held['id']}/cancel/", {"reason": "Wrong."})
     assert reply.status_code == 400
     assert list(reply.json()["error"]["fields"]) == ["status"]
+
+
+@pytest.mark.parametrize("status", ["done", "cancelled"])
+def test_only_a_planned_session_is_moved(machine, course, status):
+    made = machine.post("sessions/", held_session(course.pk, status=status)).json()
+    body = {"planned_at": "2026-03-01T09:00:00Z", "reason": "Wrong."}
+    reply = machine.post(f"sessions/{made['id']}/move/", body)
+    assert reply.status_code == 400
+    (sentence,) = reply.json()["error"]["fields"]["status"]
+    assert sentence.startswith("Only a planned session can be moved")
+    assert machine.get(f"sessions/{made['id']}/").json()["planned_at"] == made["planned_at"]
 
 
 @pytest.mark.parametrize("way", ["move", "cancel"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from kombu import Connection
+
 from config import broker
 
 
@@ -57,3 +59,13 @@ def test_rabbitmq_confirms_and_keeps_quorum_queues(tmp_path):
     assert broker.transport_options(url, tmp_path) == {"confirm_publish": True}
     assert {queue.queue_arguments["x-queue-type"] for queue in broker.queues(url)} == {"quorum"}
     assert {queue.queue_arguments for queue in broker.queues("redis://127.0.0.1")} == {None}
+
+
+def test_its_queues_are_bound_before_two_workers_race_for_it(tmp_path):
+    broker.empty_folder(tmp_path)
+    options = broker.transport_options("filesystem://", tmp_path)
+    with Connection("filesystem://", transport_options=options) as doorbell:
+        broker.bind_queues(doorbell, broker.queues("filesystem://"))
+    table = (tmp_path / "control" / f"{broker.EXCHANGE}.exchange").read_text()
+    assert broker.ALERT_QUEUE in table
+    assert broker.BULK_QUEUE in table

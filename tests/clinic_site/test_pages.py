@@ -146,6 +146,6 @@ def test_a_mail_that_does_not_leave_is_said_on_every_page(
 
 
 def test_synthetic_data_is_marked(world: World, as_clinician: Client) -> None:
-    assert b"Synthetic data" not in as_clinician.get(world.url("caseload")).content
+    assert b"its patients are synthetic" not in as_clinician.get(world.url("caseload")).content
     type(world.clinic).objects.update(is_synthetic=True)
-    assert b"Synthetic data" in as_clinician.get(world.url("caseload")).content
+    assert b"its patients are synthetic" in as_clinician.get(world.url("caseload")).content

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from outcomes import workflows
-from outcomes.audit.models import AuditEvent
+from outcomes.audit.models import SYSTEM, AuditEvent
 from outcomes.care import services as care
 from outcomes.care.models import Channel, Consent, CourseKind, TreatmentChange
 from outcomes.clinics.models import User
@@ -96,6 +97,22 @@ def test_saving_an_unchanged_contact_changes_nothing(world: World, as_clinician:
     as_clinician.post(world.url("contact"), entry)
     assert Consent.objects.count() == 1
     assert Invitation.objects.get().revoked_at is None
+
+
+def test_a_message_that_went_astray_is_said_and_the_address_saved_again_settles_it(
+    world: World, as_clinician: Client
+) -> None:
+    workflows.decline_invitation(
+        invitation=Invitation.objects.get(), by=SYSTEM, now=NOW + timedelta(minutes=5)
+    )
+    later = NOW + timedelta(hours=1)
+    with time_machine.travel(later, tick=False):
+        for page in ("patient", "contact"):
+            assert "Wrong person reached" in as_clinician.get(world.url(page)).content.decode()
+        entry = {"email-value": "robin@patient.example", "email-is_given": "on"}
+        as_clinician.post(world.url("contact"), entry)
+        page = as_clinician.get(world.url("patient")).content.decode()
+    assert "Messages to this patient are paused" not in page
 
 
 @pytest.mark.parametrize(

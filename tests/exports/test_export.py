@@ -40,7 +40,7 @@ def test_an_export_is_recorded_before_it_leaves_and_when_it_is_done(
     assert first.startswith(b"patient_key,")
     assert trace(clinic) == [("export.started", started)]
     assert list(blocks) == []
-    assert trace(clinic)[1] == ("export.made", started | {"rows": 2, "is_complete": True})
+    assert trace(clinic)[1] == ("export.made", started | {"rows": 3, "is_complete": True})
     assert list(find_breaks(clinic.pk)) == []
 
 

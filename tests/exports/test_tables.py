@@ -25,10 +25,20 @@ from tests.exports.conftest import Exported, answer, utc
 pytestmark = pytest.mark.django_db
 
 
+def totals(exported: Exported, **options: date) -> list[dict[str, str]]:
+    """Return the exported scores that are a number, not a word."""
+    return [row for row in exported("scores", **options) if row["scale"] == "total"]
+
+
+def test_a_result_in_words_is_a_row_without_a_value(history: Enrolment, exported: Exported) -> None:
+    words = [row for row in exported("scores") if row["scale"] == "syndrome"]
+    assert [(row["value"], row["band"]) for row in words] == [("", "neither")]
+
+
 def test_a_score_says_how_far_it_is_from_the_sessions(
     history: Enrolment, exported: Exported
 ) -> None:
-    before, after = exported("scores")
+    before, after = totals(exported)
     assert (before["last_session_number"], before["hours_since_last_session"]) == ("", "")
     assert before["days_since_first_session"] == "-3"
     assert (after["last_session_number"], after["hours_since_last_session"]) == ("3", "26.5")
@@ -42,7 +52,7 @@ def test_of_two_sessions_at_one_instant_the_later_numbered_is_the_last(
     for _ in range(2):
         record = {"planned_at": start, "status": "done", "route": "device"}
         workflows.record_session(course=history.course, record=record, by=SYSTEM, now=start)
-    after = exported("scores")[1]
+    after = totals(exported)[1]
     assert (after["last_session_number"], after["hours_since_last_session"]) == ("6", "2.5")
 
 
@@ -52,11 +62,11 @@ def test_a_session_that_was_not_held_does_not_count(
     planned = {"planned_at": now - timedelta(days=1), "status": "planned"}
     session = workflows.record_session(course=history.course, record=planned, by=SYSTEM, now=now)
     workflows.cancel_session(session=session, reason="ill", by=SYSTEM, now=now)
-    assert exported("scores")[0]["last_session_key"] == ""
+    assert totals(exported)[0]["last_session_key"] == ""
 
 
 def test_a_missing_value_is_empty_and_says_why(history: Enrolment, exported: Exported) -> None:
-    answered, unanswered = exported("scores")
+    answered, unanswered = totals(exported)
     assert answered["value"] != ""
     assert answered["missing_reason"] == ""
     assert (unanswered["value"], unanswered["band"]) == ("", "")
@@ -66,7 +76,7 @@ def test_a_missing_value_is_empty_and_says_why(history: Enrolment, exported: Exp
 def test_local_time_is_the_patients_and_the_other_is_utc(
     history: Enrolment, exported: Exported, now: datetime
 ) -> None:
-    row = exported("scores")[0]
+    row = totals(exported)[0]
     assert utc(row["submitted_at_utc"]) == now
     assert row["submitted_at_local"] == "2026-02-02 04:00:00"
     assert row["time_zone"] == "America/New_York"
@@ -76,7 +86,7 @@ def test_an_answer_after_its_due_time_is_late(enrolment: Enrolment, exported: Ex
     one, other = Assignment.objects.order_by("opens_at", "pk")[:2]
     answer(one, one.due_at)
     answer(other, other.due_at + timedelta(minutes=1))
-    late = {row["instrument"]: row["is_late"] for row in exported("scores")}
+    late = {row["instrument"]: row["is_late"] for row in totals(exported)}
     assert late == {one.instrument.code: "false", other.instrument.code: "true"}
 
 
@@ -97,7 +107,7 @@ def test_every_item_has_a_row_in_its_order(history: Enrolment, exported: Exporte
 def test_a_correction_takes_the_place_of_what_it_corrects(
     corrected: Enrolment, exported: Exported
 ) -> None:
-    assert len(exported("scores")) == 2
+    assert len(totals(exported)) == 2
     first = next(row for row in exported("answers") if row["link_id"] == "1")
     assert first["value"] == "3"
 
@@ -139,9 +149,9 @@ def test_a_span_of_days_is_the_clinics_and_includes_both(
     answer(one, datetime.fromisoformat("2026-02-06T04:59:59Z"))  # 23:59:59 on the 5th there
     answer(other, datetime.fromisoformat("2026-02-06T05:00:00Z"))
     the_fifth, the_sixth = date(2026, 2, 5), date(2026, 2, 6)
-    assert len(exported("scores")) == 2
+    assert len(totals(exported)) == 2
     for day, assignment in ((the_fifth, one), (the_sixth, other)):
-        (row,) = exported("scores", since=day, until=day)
+        (row,) = totals(exported, since=day, until=day)
         assert row["instrument"] == assignment.instrument.code
 
 
@@ -155,7 +165,7 @@ def test_an_imported_total_has_a_score_and_no_items(
     )
     content = b"id,on,total,g1,g2\n7,2025-01-01,12,1,\n"
     import_scores(clinic=clinic, plan=plan, content=content, by=SYSTEM, now=now)
-    total, items = sorted(exported("scores"), key=lambda row: row["instrument"], reverse=True)
+    total, items = sorted(totals(exported), key=lambda row: row["instrument"], reverse=True)
     assert (total["value"], total["mode"], total["is_late"]) == ("12", "import", "")
     assert (total["asked_at_utc"], total["last_session_key"]) == ("", "")
     assert items["value"] == ""

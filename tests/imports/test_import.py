@@ -191,7 +191,7 @@ def test_answers_are_scored_here_and_page_nobody(imported: Import, clinic: Clini
     response = QuestionnaireResponse.objects.get()
     assert response.answers["9"] == 2
     assert response.answers["8"] is None
-    score = Score.objects.get()
+    score = Score.objects.get(scale="total")
     assert score.value is None
     assert "(8)" in score.missing_reason
     assert [hit.link_id for hit in responses.safety_of(response)] == ["9"]
@@ -224,9 +224,9 @@ def test_the_claus_trial_imports(imported: Import, data_dir: Path) -> None:
     plan = Map.from_text((EXAMPLES / "claus_2020.map.json").read_bytes())
     imported(file.read_bytes(), plan)
     columns = {"bdi": "BDI-II", "who": "WHO-5", "shaps": "SHAPS", "hamd": "HAM-D17"}
-    assert Counter(Score.objects.values_list("instrument_code", flat=True)) == expected(
-        file, columns
-    )
+    assert Counter(
+        Score.objects.filter(scale="total").values_list("instrument_code", flat=True)
+    ) == expected(file, columns)
     assert Patient.objects.count() == EpisodeOfCare.objects.count() == 43
     first = Score.objects.filter(patient__record_number="claus-1").order_by("at")
     by_code = {
@@ -265,7 +265,10 @@ def test_the_antidepressant_trial_imports(imported: Import, data_dir: Path, now:
     imported(file.read_bytes(), plan)
     counted = expected(file, {"HAMDTL17": "HAM-D17", "HAMATOTL": "HAM-A"})
     counted["HAM-D17"] += 172  # the baseline, once per patient
-    assert Counter(Score.objects.values_list("instrument_code", flat=True)) == counted
+    assert (
+        Counter(Score.objects.filter(scale="total").values_list("instrument_code", flat=True))
+        == counted
+    )
     scores = Score.objects.filter(patient__record_number="trial-1503").order_by("at")
     hamd = scores.filter(instrument_code="HAM-D17")
     start = hamd[0]

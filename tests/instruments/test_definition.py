@@ -20,7 +20,8 @@ from outcomes.instruments.definition import (
 )
 
 LIBRARY_DEFINITIONS = load_library()
-SCORE_ONLY = {"ASRM", "BDI-II", "HAM-A", "HAM-D17", "SHAPS", "WHO-5"}
+#: Neither in the facts: clinicians' scales and one for historical data, and a rating of our own.
+BESIDE_THE_FACTS = {"HAM-A", "HAM-D17", "SHAPS", "MOOD-1"}
 
 
 @pytest.fixture
@@ -30,13 +31,34 @@ def phq9() -> dict[str, Any]:
     return content
 
 
-def test_the_library_holds_the_instruments_of_the_first_version() -> None:
-    assert set(LIBRARY_DEFINITIONS) == {"PHQ-9", "GAD-7", "MOOD-1"} | SCORE_ONLY
+def test_the_library_holds_every_instrument_that_may_ship(reference_dir: Path) -> None:
+    facts = json.loads((reference_dir / "instruments_facts.json").read_text("utf-8"))
+    classes = {code: row["class"] for code, row in facts.items() if not code.startswith("_")}
+    may_ship = {code for code, kind in classes.items() if kind != "exclude"}
+    assert len(may_ship) == 45
+    assert set(LIBRARY_DEFINITIONS) == may_ship | BESIDE_THE_FACTS
+
+
+def test_wording_ships_only_where_its_owner_lets_it(reference_dir: Path) -> None:
+    facts = json.loads((reference_dir / "instruments_facts.json").read_text("utf-8"))
+    for code in set(LIBRARY_DEFINITIONS) - BESIDE_THE_FACTS:
+        definition = LIBRARY_DEFINITIONS[code]
+        may = facts[code]["class"].startswith("bundle")
+        assert (definition.licence.kind == "bundle") == may
+        assert may or not definition.wordings
+
+
+def test_every_instrument_says_what_it_is_used_with() -> None:
+    assert [code for code, row in LIBRARY_DEFINITIONS.items() if not row.conditions] == []
 
 
 def test_only_instruments_with_wording_can_be_sent() -> None:
     sendable = {code for code, found in LIBRARY_DEFINITIONS.items() if found.is_sendable}
-    assert sendable == {"PHQ-9", "GAD-7", "MOOD-1"}
+    assert sendable == {
+        "ASQ", "AUDIT-C", "CESD-R", "DASS-21", "GAD-2", "GAD-7", "K10", "K6", "MOOD-1",
+        "PC-PTSD-5", "PCL-5", "PEG", "PHQ-15", "PHQ-2", "PHQ-4", "PHQ-8", "PHQ-9", "PHQ-ADS",
+        "PSWQ",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

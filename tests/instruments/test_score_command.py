@@ -45,11 +45,13 @@ def test_each_line_in_is_one_line_out(run: Any) -> None:
         {
             "complete": True,
             "scores": {"total": {"value": 0, "band": "none-minimal"}},
+            "levels": {"syndrome": {"value": "neither"}},
             "safety": [],
         },
         {
             "complete": True,
             "scores": {"total": {"value": 7, "band": "mild"}},
+            "levels": {"syndrome": {"value": "neither"}},
             "safety": [{"item": "9", "value": 1, "at_least": 1}],
         },
     ]
@@ -64,6 +66,12 @@ def test_too_little_gives_no_value_but_a_reason_and_the_safety_answer(run: Any) 
                 "value": None,
                 "band": None,
                 "reason": "7 of 9 items unanswered (2, 3, 4, 5, 6, 7, 8): all are needed",
+            }
+        },
+        "levels": {
+            "syndrome": {
+                "value": None,
+                "reason": "cannot be told: 2, 3, 4, 5, 6, 7, 8 unanswered",
             }
         },
         "safety": [{"item": "9", "value": 2, "at_least": 1}],

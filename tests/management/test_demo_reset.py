@@ -6,7 +6,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from outcomes.management.commands.demo_reset import put_aside
-from outcomes.management.lock import at_rest, running
+from outcomes.management.lock import alone
 
 
 def test_a_database_elsewhere_is_refused(settings, tmp_path):
@@ -16,10 +16,10 @@ def test_a_database_elsewhere_is_refused(settings, tmp_path):
 
 
 def test_data_in_use_is_not_touched(tmp_path):
-    refused = pytest.raises(CommandError, match="Outcomes is running: stop it first")
-    with running(tmp_path), running(tmp_path), refused, at_rest(tmp_path):
+    refused = pytest.raises(CommandError, match="Outcomes is running here: stop it first")
+    with alone(tmp_path), refused, alone(tmp_path):
         pass
-    with at_rest(tmp_path):
+    with alone(tmp_path):
         pass
 
 

@@ -8,6 +8,7 @@ from django.db import OperationalError
 
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.management.commands import setup
+from outcomes.management.lock import alone
 
 pytestmark = pytest.mark.django_db
 
@@ -17,6 +18,12 @@ def test_it_leaves_a_clinic_as_it_is(clinic, capsys):
     call_command("setup")
     assert InstrumentVersion.objects.count() == before
     assert capsys.readouterr().out == ""
+
+
+def test_a_folder_that_a_server_uses_is_not_served_twice(tmp_path, settings):
+    settings.VAR_DIR = tmp_path
+    with alone(tmp_path), pytest.raises(CommandError, match="Outcomes is running here"):
+        call_command("up", "--port", "8123")
 
 
 def test_a_database_that_does_not_answer_gets_one_line(monkeypatch):

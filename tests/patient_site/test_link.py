@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.apps import apps
@@ -320,3 +320,31 @@ def test_a_handed_over_link_opens_the_same_questions(phone, patient, clinician):
     path = "/" + address.split("/", 3)[3]
     assert path != phone.path
     assert Client().post(path, BIRTH_DATE).status_code == 302
+
+
+def test_a_browser_that_keeps_no_cookie_is_told_what_to_do(phone):
+    page = Client(enforce_csrf_checks=True).post(phone.path, BIRTH_DATE)
+    assert page.status_code == 403
+    text = page.content.decode()
+    assert "open the link in your clinic" in text
+    assert "emergency number" in text
+    assert "tel:+12025550123" in text
+
+
+def test_a_corrected_birth_date_opens_the_locked_link_again(phone, patient):
+    for _ in range(5):
+        phone.client.post(phone.path, WRONG_DATE)
+    assert phone.client.get(phone.path).status_code == 403
+    workflows.change_patient(
+        patient=patient, changes={"birth_date": date(1980, 5, 18)}, by=SYSTEM, now=NOW
+    )
+    assert phone.client.get(phone.path).status_code == 200
+    assert phone.client.post(phone.path, WRONG_DATE).status_code == 302
+
+
+def test_a_link_that_was_handed_over_says_nothing_about_the_address(phone, patient):
+    handed = workflows.hand_over_link(patient=patient, by=SYSTEM, now=NOW)
+    path = "/" + handed.split("/", 3)[3]
+    for _ in range(5):
+        Client().post(path, WRONG_DATE)
+    assert not delivery.is_astray(patient.contacts.get())

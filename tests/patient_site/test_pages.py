@@ -179,5 +179,5 @@ def test_telephone_numbers_in_the_clinics_text_can_be_tapped(text, numbers):
 
 def test_the_clinics_text_cannot_add_markup():
     assert call_links('<b onclick="x">call 112</b>') == (
-        '&lt;b onclick=&quot;x&quot;&gt;call <a class="nowrap" href="tel:112">112</a>&lt;/b&gt;'
+        '&lt;b onclick=&quot;x&quot;&gt;call <a class="call" href="tel:112">112</a>&lt;/b&gt;'
     )

@@ -86,7 +86,7 @@ def test_an_unanswered_question_leaves_no_total_and_says_why(inside):
     inside.answer_all(1)
     inside.send(4, action="skip")
     inside.submit()
-    score = Score.objects.get(instrument_code="PHQ-9")
+    score = Score.objects.get(instrument_code="PHQ-9", scale="total")
     assert score.value is None
     assert "unanswered (4)" in score.missing_reason
     assert Score.objects.get(instrument_code="GAD-7").value == 7
@@ -108,7 +108,7 @@ def test_sending_twice_stores_once_and_thanks_twice(inside, link):
         again.cookies[tickets.COOKIE] = ticket
         assert again.post("/answer/review/", data).headers["Location"] == "/answer/thanks/"
         assert again.get("/answer/thanks/").status_code == 200
-    assert Score.objects.count() == 2
+    assert Score.objects.filter(scale="total").count() == 2
     assert Alert.objects.count() == 1
 
 
@@ -124,7 +124,7 @@ def test_two_presses_that_overlap_store_once(inside, monkeypatch):
     second = Client()
     second.cookies[tickets.COOKIE] = ticket
     assert second.post("/answer/review/", data).headers["Location"] == "/answer/thanks/"
-    assert Score.objects.count() == 2
+    assert Score.objects.filter(scale="total").count() == 2
 
 
 def test_a_second_window_with_other_answers_is_told_that_the_first_counts(inside, monkeypatch):
@@ -139,7 +139,7 @@ def test_a_second_window_with_other_answers_is_told_that_the_first_counts(inside
     reply = second.post("/answer/review/", {"sitting_id": OTHER_SITTING, "seen": before.seen})
     assert reply.status_code == 409
     assert b"These answers were sent already" in reply.content
-    assert Score.objects.get(instrument_code="PHQ-9").value == 11
+    assert Score.objects.get(instrument_code="PHQ-9", scale="total").value == 11
 
 
 def test_answers_changed_after_the_review_was_read_are_shown_again_first(inside):
@@ -167,7 +167,9 @@ def test_only_what_is_still_open_is_sent(inside):
     gad7.state = "expired"
     gad7.save()
     inside.submit()
-    assert list(Score.objects.values_list("instrument_code", flat=True)) == ["PHQ-9"]
+    assert list(Score.objects.filter(scale="total").values_list("instrument_code", flat=True)) == [
+        "PHQ-9"
+    ]
     assert Invitation.objects.get().completed_at == NOW
     unfinished = QuestionnaireResponse.objects.get(assignment=gad7)
     assert unfinished.status == ResponseStatus.IN_PROGRESS

@@ -104,7 +104,7 @@ def test_a_submission_stores_answers_score_version_and_hash(
     submit(item, ANSWERS, now)
 
     response = QuestionnaireResponse.objects.get()
-    score = Score.objects.get()
+    score = Score.objects.get(scale="total")
     assert response.answers == {**ANSWERS, "10": None}
     assert response.content_hash == response.instrument_version.content_hash
     assert (score.value, score.band, score.scoring_version) == (9, "mild", SCORING_VERSION)
@@ -117,7 +117,7 @@ def test_the_same_submission_again_gives_the_same_reply(item: Assignment, now: d
     assert again.is_repeat
     assert again.response == first.response
     assert again.result == first.result
-    assert (Score.objects.count(), Alert.objects.count()) == (1, 1)
+    assert (Score.objects.filter(scale="total").count(), Alert.objects.count()) == (1, 1)
 
 
 @pytest.mark.parametrize(("answers", "key"), [({**ANSWERS, "1": 0}, "one"), (ANSWERS, "two")])
@@ -141,7 +141,7 @@ def test_nothing_is_saved_after_the_submission(item: Assignment, now: datetime) 
 def test_an_incomplete_form_is_kept_without_a_total(item: Assignment, now: datetime) -> None:
     submit(item, {**ANSWERS, "3": None}, now)
 
-    score = Score.objects.get()
+    score = Score.objects.get(scale="total")
     assert score.value is None
     assert score.missing_reason
 
@@ -182,8 +182,8 @@ def test_a_correction_keeps_the_old_version_and_scores_the_new(
     assert response.answers["1"] == 1
     assert corrected.corrects == response
     assert corrected.submitted_at == response.submitted_at
-    assert [score.value for score in Score.objects.current()] == [11]
-    assert Score.objects.count() == 2
+    assert [score.value for score in Score.objects.current().filter(scale="total")] == [11]
+    assert Score.objects.filter(scale="total").count() == 2
     event = AuditEvent.objects.get(action="response.corrected")
     assert event.reason == "Misread on paper"
 

@@ -91,6 +91,7 @@ def test_a_backdated_session_plans_only_what_can_still_be_answered(
         },
         by=clinician.actor,
         now=now,
+        is_confirmed=True,
     )
 
     assert not Assignment.objects.planned().filter(closes_at__lte=now).exists()

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from outcomes.api.serializers.fields import Choice, DateText, Filters, Instant, Number, Strict, Text
 from outcomes.care.models import NOT_HELD, Course, SessionStatus, TreatmentSession
-from outcomes.care.session_record import SEVERITIES
+from outcomes.care.session_record import NUMBER_AT_MOST, SEVERITIES, SLOTS, WHOLE_NUMBERS
 
 RECORD = (
     "number",
@@ -47,15 +47,7 @@ RECORD = (
     "discharge_condition",
     "note",
 )
-WHOLE = (
-    "infusion_minutes",
-    "sedation",
-    "sedation_minute",
-    "dissociation",
-    "dissociation_minute",
-)
-# Every whole number of the record is a PositiveSmallIntegerField.
-SMALL = {"max_value": 32767, "min_value": 0}
+SMALL = {"max_value": NUMBER_AT_MOST, "min_value": 0}
 ROWS_AT_MOST = 200
 
 
@@ -63,6 +55,7 @@ class VitalSigns(Strict):
     """Vital signs at one minute of the session; minutes before its start are negative."""
 
     minute = Number()
+    slot = Choice([(code, label) for code, label in SLOTS.items()], required=False)
     systolic = Number(required=False, allow_null=True)
     diastolic = Number(required=False, allow_null=True)
     heart_rate = Number(required=False, allow_null=True)
@@ -121,8 +114,8 @@ class SessionRecord(serializers.ModelSerializer[TreatmentSession]):
         # What contradicts another row is found by the workflow, under its lock.
         validators: list[Any] = []
         extra_kwargs: dict[str, dict[str, Any]] = {
-            "number": {"min_value": 1, "max_value": 32767, "required": False},
-            **dict.fromkeys(WHOLE, SMALL),
+            **dict.fromkeys(WHOLE_NUMBERS, SMALL),
+            "number": {**SMALL, "min_value": 1, "required": False},
             "note": {"max_length": 10_000},
         }
 
@@ -219,6 +212,7 @@ class MoveSerializer(Strict):
 
     planned_at = Instant()
     reason = Text(max_length=200)
+    is_confirmed = serializers.BooleanField(default=False)
 
 
 class CancelSerializer(Strict):

@@ -52,7 +52,8 @@ def normalise_contact(channel: str, value: str) -> str:
 @transaction.atomic
 def create_patient(*, clinic: Clinic, by: Actor, now: datetime, **fields: Any) -> Patient:
     """Create a patient of the clinic; raises ValidationError naming the field."""
-    patient = Patient(clinic=clinic, created_at=now, is_synthetic=clinic.is_synthetic, **fields)
+    fields = {"is_synthetic": clinic.is_synthetic, **fields}
+    patient = Patient(clinic=clinic, created_at=now, **fields)
     patient.full_clean()
     patient.save(force_insert=True)
     _record(patient, by, now, "patient.created", "Patient", patient.pk)

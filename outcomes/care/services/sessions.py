@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
-from outcomes.care.models import HELD, Course, SessionStatus, TreatmentSession
-from outcomes.care.session_record import RecordError, check_rows, implausible
+from outcomes.care.models import HELD, Course, EpisodeOfCare, SessionStatus, TreatmentSession
+from outcomes.care.session_record import Facts, RecordError, check_limits, check_rows, doubts
 
 
 def next_number(course: Course) -> int:
@@ -61,12 +61,17 @@ def edit_session(
     now: datetime,
     is_confirmed: bool = False,
 ) -> TreatmentSession:
-    """Change a session's record. The reason is required; what stood before goes to the audit."""
+    """Change a session's record. The reason is required; what stood before goes to the audit.
+
+    Changes that change nothing write nothing.
+    """
     if not reason.strip():
         raise ValidationError({"edit_reason": _("Say why the record is changed.")})
     session = TreatmentSession.objects.select_for_update().get(pk=session.pk)
-    before = session.as_record()
+    before, stood = session.as_record(), _values(session)
     _apply(session, changes, now, is_confirmed)
+    if _values(session) == stood:
+        return session
     session.edited_by, session.edited_at, session.edit_reason = by.label, now, reason.strip()
     session.save()
     session.refresh_from_db()
@@ -76,14 +81,29 @@ def edit_session(
     return session
 
 
+@transaction.atomic
 def move_session(
-    *, session: TreatmentSession, planned_at: datetime, reason: str, by: Actor, now: datetime
+    *,
+    session: TreatmentSession,
+    planned_at: datetime,
+    reason: str,
+    by: Actor,
+    now: datetime,
+    is_confirmed: bool = False,
 ) -> TreatmentSession:
-    """Plan the session for another time; a held session keeps its actual times."""
-    changes = {"planned_at": planned_at}
-    return edit_session(session=session, changes=changes, reason=reason, by=by, now=now)
+    """Plan a planned session for another time; any other session is refused."""
+    _refuse_if(refusal_to_move, session)
+    return edit_session(
+        session=session,
+        changes={"planned_at": planned_at},
+        reason=reason,
+        by=by,
+        now=now,
+        is_confirmed=is_confirmed,
+    )
 
 
+@transaction.atomic
 def cancel_session(
     *,
     session: TreatmentSession,
@@ -93,48 +113,87 @@ def cancel_session(
     status: SessionStatus = SessionStatus.CANCELLED,
 ) -> TreatmentSession:
     """Record that a planned session does not take place, or that the patient did not come."""
-    if session.is_held:
-        raise ValidationError({"status": _("A session that was held cannot be cancelled.")})
+    _refuse_if(refusal_to_cancel, session)
     changes = {"status": status, "status_reason": reason.strip()}
     return edit_session(session=session, changes=changes, reason=reason, by=by, now=now)
+
+
+def refusal_to_move(session: TreatmentSession) -> str:
+    """Return why the session cannot be moved; empty when it can."""
+    if session.status == SessionStatus.PLANNED:
+        return ""
+    status = session.get_status_display()
+    return _("Only a planned session can be moved; this one is recorded as “%s”.") % status
+
+
+def refusal_to_cancel(session: TreatmentSession) -> str:
+    """Return why the session cannot be cancelled; empty when it can."""
+    if session.status == SessionStatus.PLANNED:
+        return ""
+    if session.is_held:
+        return _("A session that was held cannot be cancelled.")
+    status = session.get_status_display()
+    return _("Only a planned session can be cancelled; this one is recorded as “%s”.") % status
+
+
+def _refuse_if(refusal: Callable[[TreatmentSession], str], session: TreatmentSession) -> None:
+    # The caller's copy may be older than what somebody else has just recorded.
+    if sentence := refusal(TreatmentSession.objects.select_for_update().get(pk=session.pk)):
+        raise ValidationError({"status": sentence})
 
 
 def _apply(
     session: TreatmentSession, record: Mapping[str, Any], now: datetime, is_confirmed: bool
 ) -> None:
-    columns = {field.name for field in session._meta.concrete_fields}
+    before = {} if session._state.adding else _values(session)
     for name, value in record.items():
-        if name not in columns:
+        if name not in _values(session):
             raise ValidationError({name: _("There is no such field in a session record.")})
         setattr(session, name, value)
     if session.status in HELD and session.started_at is None:
         session.started_at = session.planned_at
-    session.full_clean()
-    _require_treatment(session, now)
-    values = {name: getattr(session, name) for name in columns}
     try:
-        check_rows(values)
+        check_limits(_values(session))
+        session.full_clean()
+        _require_treatment(session, before, now)
+        check_rows(_values(session))
     except RecordError as error:
         raise ValidationError({error.field: error.reason}) from error
     if not is_confirmed:
-        # Only what this change touches asks again: an old confirmed value stays confirmed.
-        touched = {name: value for name, value in values.items() if name in record}
-        touched.setdefault("dose_unit", session.dose_unit)
-        if doubts := list(implausible(touched)):
-            raise ImplausibleValues(doubts)
+        _ask_about(session, before, now)
+
+
+def _values(session: TreatmentSession) -> dict[str, Any]:
+    return {field.name: getattr(session, field.attname) for field in session._meta.concrete_fields}
+
+
+def _ask_about(session: TreatmentSession, before: Mapping[str, Any], now: datetime) -> None:
+    episode = EpisodeOfCare.objects.select_related("patient", "clinic").get(pk=session.episode_id)
+    others = TreatmentSession.objects.filter(course=session.course_id).exclude(pk=session.pk)
+    facts = Facts(
+        now=now,
+        zone=episode.clinic.time_zone,
+        born_on=episode.patient.birth_date,
+        episode_started_on=episode.started_on,
+        highest_number=others.aggregate(last=Max("number"))["last"] or 0,
+    )
+    # Only what this change makes doubtful is asked about: a confirmed value stays confirmed.
+    known = set(doubts(before, facts))
+    if asked := [doubt for doubt in doubts(_values(session), facts) if doubt not in known]:
+        raise ImplausibleValues(asked)
 
 
 class ImplausibleValues(ValidationError):
     """Values to be confirmed: kept as entered once somebody says that they are right."""
 
-    def __init__(self, doubts: list[tuple[str, str]]) -> None:
+    def __init__(self, asked: list[tuple[str, str]]) -> None:
         by_field: dict[str, list[str]] = {}
-        for field, sentence in doubts:
+        for field, sentence in asked:
             by_field.setdefault(field, []).append(sentence)
         super().__init__(dict(by_field))
 
 
-def _require_treatment(session: TreatmentSession, now: datetime) -> None:
+def _require_treatment(session: TreatmentSession, before: Mapping[str, Any], now: datetime) -> None:
     errors: dict[str, str] = {}
     if session.status in HELD:
         if session.at > now:
@@ -144,6 +203,10 @@ def _require_treatment(session: TreatmentSession, now: datetime) -> None:
                 continue
             if getattr(session, name) in (None, ""):
                 errors[name] = _("Needed for a session that was held.")
+    dose = (session.dose_amount, session.dose_unit)
+    is_new_dose = dose != (before.get("dose_amount"), before.get("dose_unit"))
+    if session.dose_amount is not None and not session.dose_unit and is_new_dose:
+        errors.setdefault("dose_unit", _("Say the unit of the dose."))
     if session.status == SessionStatus.STOPPED and not session.status_reason:
         errors["status_reason"] = _("Say why the session was stopped.")
     if session.dose_amount is not None and session.dose_amount < 0:

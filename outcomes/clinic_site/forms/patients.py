@@ -226,7 +226,8 @@ class ContactForm(forms.Form):
             "by": by,
             "now": now,
         }
-        if "value" in self.changed_data:
+        # The same address saved again says that it is right after all.
+        if given["value"] or "value" in self.changed_data:
             workflows.change_contact(value=given["value"], **whom)
         if "is_given" in self.changed_data:
             workflows.decide_consent(is_given=given["is_given"], **whom)

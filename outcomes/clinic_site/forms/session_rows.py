@@ -12,15 +12,17 @@ from typing import Any, ClassVar
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from outcomes.care.session_record import SEVERITIES
+from outcomes.care.session_record import NUMBER_AT_MOST, SEVERITIES
 from outcomes.clinic_site.forms.fields import DayField
 
-# The named readings of a new record: the minute is offered, the reading is the person's.
-SLOTS: tuple[tuple[Any, dict[str, int]], ...] = (
-    (_("Before"), {"minute": 0}),
-    (_("About 40 minutes"), {"minute": 40}),
-    (_("Discharge"), {}),
-)
+# The blank of every choice, alike in all of them.
+BLANK = "—"
+# The named readings a record offers: the minute is offered, the reading is the person's.
+SLOTS: dict[str, tuple[Any, dict[str, int]]] = {
+    "before": (_("Before"), {"minute": 0}),
+    "middle": (_("About 40 minutes"), {"minute": 40}),
+    "discharge": (_("Discharge"), {}),
+}
 EFFECTS = {
     "nausea": _("Nausea"),
     "headache": _("Headache"),
@@ -39,6 +41,9 @@ class NumberField(forms.FloatField):
     """A number that stays whole when it is typed whole."""
 
     widget = forms.NumberInput(attrs={"class": "input-tiny", "inputmode": "decimal", "step": "any"})
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(min_value=-NUMBER_AT_MOST, max_value=NUMBER_AT_MOST, **options)
 
     def clean(self, value: Any) -> Any:
         """Return an int, a float or None."""
@@ -80,6 +85,11 @@ class VitalsRow(Row):
 
     key = "minute"
     key_missing = _("Say at which minute.")
+    slot = forms.ChoiceField(
+        required=False,
+        choices=[("", BLANK), *((code, label) for code, (label, _offer) in SLOTS.items())],
+        widget=forms.HiddenInput(),
+    )
     minute = NumberField(label=_("Minute"), required=False)
     systolic = NumberField(label=_("Systolic"), required=False)
     diastolic = NumberField(label=_("Diastolic"), required=False)
@@ -94,6 +104,11 @@ class VitalsRow(Row):
         if is_typed and not self.errors and not self._says_something():
             self.add_error("minute", _("Add a reading, or empty the row."))
         return cleaned
+
+    def _says_something(self) -> bool:
+        named = {self.key, "slot"}
+        given = self.cleaned_data.items()
+        return any(_is_filled(value) for name, value in given if name not in named)
 
     def row(self) -> dict[str, Any] | None:
         """Return the reading; a minute alone, as offered, is none."""
@@ -137,7 +152,7 @@ class EffectRow(Row):
     severity = forms.ChoiceField(
         label=_("Severity"),
         required=False,
-        choices=[("", "—"), *((code, SEVERITY_WORDS[code]) for code in SEVERITIES)],
+        choices=[("", BLANK), *((code, SEVERITY_WORDS[code]) for code in SEVERITIES)],
         widget=forms.Select(attrs={"class": "input-short"}),
     )
     onset_minute = NumberField(label=_("From minute"), required=False)
@@ -173,7 +188,7 @@ class AdverseEventRow(Row):
     is_serious = forms.TypedChoiceField(
         label=_("Serious"),
         required=False,
-        choices=[("", "—"), ("no", _("Not serious")), ("yes", _("Serious"))],
+        choices=[("", BLANK), ("no", _("Not serious")), ("yes", _("Serious"))],
         coerce=lambda text: text == "yes",
         empty_value=None,
         widget=forms.Select(attrs={"class": "input-short"}),
@@ -202,6 +217,14 @@ class RowSet(forms.BaseFormSet):  # type: ignore[type-arg]
         """Return the rows that were filled in, in their order."""
         return [row for form in self.forms if (row := form.row()) is not None]
 
+    def differs_from(self, stored: Iterable[Mapping[str, Any]]) -> bool:
+        """Say whether somebody changed the list; an empty cell is none, whoever stored it."""
+        return self.has_changed() and self.rows() != [_filled(row) for row in stored]
+
+
+def _filled(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if _is_filled(value)}
+
 
 ROW_FORMS: dict[str, tuple[type[Row], int]] = {
     # list: (its form, spare rows beside the stored or named ones)
@@ -213,10 +236,12 @@ ROW_FORMS: dict[str, tuple[type[Row], int]] = {
 
 
 def initial_rows(name: str, stored: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the stored rows, or the named ones a new record offers."""
+    """Return the stored rows, and the named ones that a record offers beside them."""
     rows = [dict(row) for row in stored]
-    if name == "vitals" and not rows:
-        return [dict(slot) for _label, slot in SLOTS]
+    if name == "vitals":
+        taken = slots_of(rows)
+        offers = ((code, offer) for code, (_label, offer) in SLOTS.items() if code not in taken)
+        return [*rows, *({"slot": code, **offer} for code, offer in offers)]
     if name == "effects":
         by_name = {row.get("effect"): row for row in rows}
         named = [by_name.pop(effect, {"effect": effect}) for effect in EFFECTS]
@@ -224,14 +249,30 @@ def initial_rows(name: str, stored: Iterable[Mapping[str, Any]]) -> list[dict[st
     return rows
 
 
+def slots_of(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the slot of each reading, "" for one without.
+
+    A reading that came without a slot stands for the one whose minute it has, if that is free.
+    """
+    rows = list(rows)
+    offered = {offer["minute"]: code for code, (_label, offer) in SLOTS.items() if offer}
+    slots = [str(row.get("slot") or "") for row in rows]
+    for position, row in enumerate(rows):
+        code = offered.get(row.get("minute"), "")  # type: ignore[arg-type]
+        if not slots[position] and code not in slots:
+            slots[position] = code
+    return slots
+
+
 def row_set(name: str, stored: Iterable[Mapping[str, Any]], data: Any) -> RowSet:
     """Return the form set of one list."""
     form, spare = ROW_FORMS[name]
     factory = forms.formset_factory(form, formset=RowSet, extra=spare)
-    stored = list(stored)
-    rows = factory(data, initial=initial_rows(name, stored), prefix=name)
+    offered = initial_rows(name, stored)
+    rows = factory(data, initial=offered, prefix=name)
     assert isinstance(rows, RowSet)
+    slots = slots_of(offered) if name == "vitals" else []
     for position, row in enumerate(rows.forms):
-        is_slot = name == "vitals" and not stored and position < len(SLOTS)
-        row.label = SLOTS[position][0] if is_slot else _("Row %d") % (position + 1)
+        slot = slots[position] if position < len(slots) else ""
+        row.label = SLOTS[slot][0] if slot else _("Row %d") % (position + 1)
     return rows

@@ -8,12 +8,14 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.care.models import HELD, Course, SessionStatus, TreatmentSession
 from outcomes.care.services import ImplausibleValues, next_number
+from outcomes.care.session_record import NUMBER_AT_MOST, WHOLE_NUMBERS
 from outcomes.clinic_site.forms.fields import DayField, MomentField, YesNoField, add_refusal
-from outcomes.clinic_site.forms.session_rows import ROW_FORMS, row_set
+from outcomes.clinic_site.forms.session_rows import BLANK, ROW_FORMS, row_set
 
 # Group of the page: its fields, and the list in it. docs/design.md names what a record holds.
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -49,7 +51,7 @@ COLUMNS = (
     *(name for names in GROUPS.values() for name in names if name not in ROW_FORMS),
 )
 UNITS = ("mg", "mcg", "mL", "sprays", "lozenges", "pulses")
-RECORDED, CHANGED = _("Planned session recorded"), _("Planned session changed")
+RECORDED = _("Planned session recorded")
 TINY, SHORT, MEDIUM = (
     {"class": f"input-{size}", "autocomplete": "off"} for size in ("tiny", "short", "medium")
 )
@@ -115,15 +117,19 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["dose_unit"] = forms.ChoiceField(
             label=_("Unit"),
             required=False,
-            choices=[("", "—"), *((name, name) for name in units)],
+            choices=[("", BLANK), *((name, name) for name in units)],
             widget=forms.Select(attrs=SHORT),
         )
         self.fields["status_reason"].label = _("Why stopped or not held")
+        for name in WHOLE_NUMBERS:
+            self.fields[name].validators.append(MaxValueValidator(NUMBER_AT_MOST))
+        for field in self.fields.values():
+            _blank_alike(field)
         self.was_planned = self.instance.status == SessionStatus.PLANNED
-        self.needs_reason = self.instance.entered_at is not None and not self.was_planned
-        self.fields["edit_reason"].required = self.needs_reason
         if self.instance.entered_at is None:
             del self.fields["edit_reason"]
+        elif self.was_planned:
+            self.fields["edit_reason"].help_text = _("Not needed to record it as held.")
 
     def clean(self) -> dict[str, Any]:
         """Take the start for the plan when nothing was planned."""
@@ -136,49 +142,35 @@ class SessionForm(forms.ModelForm):  # type: ignore[type-arg]
                 )
         return cleaned
 
+    def lacks_reason(self) -> bool:
+        """Say whether a change still owes its reason."""
+        is_first_record = self.was_planned and self.cleaned_data.get("status") in HELD
+        return "edit_reason" in self.fields and not (is_first_record or self._given_reason())
+
     def reason(self) -> str:
-        """Return why the record is changed; filling in a planned session says so itself."""
-        given: str = self.cleaned_data["edit_reason"]
-        held = self.cleaned_data["status"] in HELD
-        return given or str(RECORDED if held else CHANGED)
+        """Return why the record is changed; recording a planned session as held says so itself."""
+        return self._given_reason() or str(RECORDED)
+
+    def _given_reason(self) -> str:
+        return str(self.cleaned_data.get("edit_reason") or "")
 
 
-class SessionEntry:
-    """A session record being typed: the form, its lists, and what asks for confirmation."""
+def _blank_alike(field: forms.Field) -> None:
+    if isinstance(field.widget, forms.Select):
+        field.widget.choices = [
+            (code, BLANK if code in ("", "unknown") else label)
+            for code, label in field.widget.choices
+        ]
 
-    def __init__(
-        self, session: TreatmentSession, data: Any = None, initial: Mapping[str, Any] | None = None
-    ) -> None:
-        self.session = session
-        self.stored = {name: getattr(session, name) for name in ROW_FORMS}
-        self.form = SessionForm(data, instance=session, initial=dict(initial or {}))
-        self.rows = {name: row_set(name, self.stored[name], data) for name in ROW_FORMS}
+
+class Confirming:
+    """A form being typed, and what asks for confirmation before it is kept."""
+
+    form: forms.BaseForm
+
+    def __init__(self, data: Any = None) -> None:
         self.confirmed: list[str] = data.getlist("confirmed") if data else []
         self.doubts: dict[str, list[str]] = {}
-
-    @classmethod
-    def new(cls, course: Course, status: SessionStatus, data: Any = None) -> SessionEntry:
-        """Begin a record in a course, with the next number."""
-        session = TreatmentSession(course=course, episode=course.episode, clinic=course.clinic)
-        return cls(session, data, {"number": next_number(course), "status": status})
-
-    def is_valid(self) -> bool:
-        """Check the form and every row of every list."""
-        return all([self.form.is_valid(), *(rows.is_valid() for rows in self.rows.values())])
-
-    def record(self) -> dict[str, Any]:
-        """Return the whole record."""
-        values = {name: self.form.cleaned_data[name] for name in COLUMNS}
-        return {**values, **{name: rows.rows() for name, rows in self.rows.items()}}
-
-    def changes(self) -> dict[str, Any]:
-        """Return the columns that were changed."""
-        changed = set(self.form.changed_data)
-        return {
-            name: value
-            for name, value in self.record().items()
-            if name in changed or (name in self.rows and value != self.stored[name])
-        }
 
     def keep(self, save: Callable[..., TreatmentSession]) -> TreatmentSession | None:
         """Save, and return the session; None when something was refused or is to be confirmed.
@@ -196,6 +188,50 @@ class SessionEntry:
         except ValidationError as error:
             add_refusal(self.form, error)
         return None
+
+
+class SessionEntry(Confirming):
+    """A session record being typed: the form, its lists, and what asks for confirmation."""
+
+    def __init__(
+        self, session: TreatmentSession, data: Any = None, initial: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(data)
+        self.session = session
+        # Kept apart, for the form writes what was typed onto the session.
+        self.stored = {name: getattr(session, name) for name in (*COLUMNS, *ROW_FORMS)}
+        self.form: SessionForm = SessionForm(data, instance=session, initial=dict(initial or {}))
+        self.rows = {name: row_set(name, self.stored[name], data) for name in ROW_FORMS}
+
+    @classmethod
+    def new(cls, course: Course, status: SessionStatus, data: Any = None) -> SessionEntry:
+        """Begin a record in a course, with the next number."""
+        session = TreatmentSession(course=course, episode=course.episode, clinic=course.clinic)
+        return cls(session, data, {"number": next_number(course), "status": status})
+
+    def is_valid(self) -> bool:
+        """Check the form and every row of every list; a change needs its reason."""
+        is_valid = all([self.form.is_valid(), *(rows.is_valid() for rows in self.rows.values())])
+        if self.form.lacks_reason() and (not is_valid or self.changes()):
+            self.form.add_error("edit_reason", _("Say why the record is changed."))
+            return False
+        return is_valid
+
+    def record(self) -> dict[str, Any]:
+        """Return the whole record."""
+        values = {name: self.form.cleaned_data[name] for name in COLUMNS}
+        return {**values, **{name: rows.rows() for name, rows in self.rows.items()}}
+
+    def changes(self) -> dict[str, Any]:
+        """Return the columns that were changed."""
+        touched = set(self.form.changed_data)
+        touched |= {
+            name for name, rows in self.rows.items() if rows.differs_from(self.stored[name])
+        }
+        record = self.record().items()
+        return {
+            name: value for name, value in record if name in touched and value != self.stored[name]
+        }
 
     @property
     def problem_list(self) -> list[tuple[str, str]]:
@@ -224,6 +260,19 @@ class MoveForm(forms.Form):
 
     planned_at = MomentField(label=_("New time"))
     reason = forms.CharField(label=_("Reason"), max_length=200)
+
+
+class MoveEntry(Confirming):
+    """A session being moved, and what asks for confirmation."""
+
+    def __init__(self, session: TreatmentSession, data: Any = None) -> None:
+        super().__init__(data)
+        self.form: MoveForm = MoveForm(data, initial={"planned_at": session.planned_at})
+
+    @property
+    def has_changed(self) -> bool:
+        """Say whether another time was given."""
+        return "planned_at" in self.form.changed_data
 
 
 class CancelForm(forms.Form):

@@ -28,6 +28,7 @@ from outcomes.clinic_site.patient_page import PatientPage
 from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, Role, declare
 from outcomes.review import caseload as caseloads
+from outcomes.review import reach
 from outcomes.scheduling.models import Schedule
 
 MOST_FOUND = 100
@@ -168,6 +169,7 @@ def contact(request: StaffRequest, patient_id: UUID) -> HttpResponse:
         "patient": person,
         "forms": forms,
         "has_errors": request.method == "POST",
+        "reach_problem": reach.problems([person.pk]).get(person.pk, ""),
         "wording": care.CONSENT_WORDING,
     }
     return render(request, "clinic_site/contact.html", context)

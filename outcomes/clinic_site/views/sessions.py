@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,8 +16,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from outcomes import workflows
 from outcomes.care.models import Course, SessionStatus, TreatmentSession
+from outcomes.care.services.sessions import refusal_to_cancel, refusal_to_move
 from outcomes.clinic_site.forms.fields import refusals_on
-from outcomes.clinic_site.forms.sessions import CancelForm, MoveForm, SessionEntry
+from outcomes.clinic_site.forms.sessions import CancelForm, MoveEntry, SessionEntry
 from outcomes.clinic_site.history import history_of
 from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, declare
@@ -56,10 +59,13 @@ def session_edit(request: StaffRequest, session_id: UUID) -> HttpResponse:
     initial = {"status": SessionStatus.DONE} if offers_held else {}
     entry = SessionEntry(session, posted(request), initial)
     if request.method == "POST" and entry.is_valid():
+        if not (changes := entry.changes()):
+            messages.info(request, _("Nothing was changed, so nothing was saved."))
+            return redirect("clinic_site:session", request.clinic.slug, session.pk)
         save = partial(
             workflows.edit_session,
             session=session,
-            changes=entry.changes(),
+            changes=changes,
             reason=entry.form.reason(),
             by=request.user.actor,
             now=timezone.now(),
@@ -95,20 +101,31 @@ def session(request: StaffRequest, session_id: UUID) -> HttpResponse:
 def session_move(request: StaffRequest, session_id: UUID) -> HttpResponse:
     """Plan a session for another time."""
     found = find(request, SESSIONS, session_id)
-    form = MoveForm(posted(request), initial={"planned_at": found.planned_at})
-    if request.method == "POST" and form.is_valid():
-        with refusals_on(form):
-            workflows.move_session(
-                session=found,
-                planned_at=form.cleaned_data["planned_at"],
-                reason=form.cleaned_data["reason"],
-                by=request.user.actor,
-                now=timezone.now(),
-            )
+    refusal = refusal_to_move(found)
+    entry = MoveEntry(found, posted(request))
+    if request.method == "POST" and not refusal and entry.form.is_valid():
+        if not entry.has_changed:
+            messages.info(request, _("It is planned for this time already; nothing was saved."))
+            return redirect("clinic_site:session", request.clinic.slug, found.pk)
+        if entry.keep(partial(_move, request, found, entry.form.cleaned_data)):
             messages.success(request, _("Session %d was moved.") % found.number)
             return redirect("clinic_site:patient", request.clinic.slug, found.episode.patient_id)
-    context = {"form": form, "session": found, "patient": found.episode.patient}
+    context = {"entry": entry, "form": entry.form, "refusal": refusal}
+    context |= {"session": found, "patient": found.episode.patient}
     return render(request, "clinic_site/session_move.html", context)
+
+
+def _move(
+    request: StaffRequest, session: TreatmentSession, given: Mapping[str, Any], is_confirmed: bool
+) -> TreatmentSession:
+    return workflows.move_session(
+        session=session,
+        planned_at=given["planned_at"],
+        reason=given["reason"],
+        by=request.user.actor,
+        now=timezone.now(),
+        is_confirmed=is_confirmed,
+    )
 
 
 @declare(Audience.CLINIC, Permission.RECORD_SESSIONS)
@@ -117,8 +134,9 @@ def session_move(request: StaffRequest, session_id: UUID) -> HttpResponse:
 def session_cancel(request: StaffRequest, session_id: UUID) -> HttpResponse:
     """Record that a planned session is not held."""
     found = find(request, SESSIONS, session_id)
+    refusal = refusal_to_cancel(found)
     form = CancelForm(posted(request))
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and not refusal and form.is_valid():
         with refusals_on(form):
             workflows.cancel_session(
                 session=found,
@@ -129,5 +147,6 @@ def session_cancel(request: StaffRequest, session_id: UUID) -> HttpResponse:
             )
             messages.success(request, _("The plan was changed."))
             return redirect("clinic_site:patient", request.clinic.slug, found.episode.patient_id)
-    context = {"form": form, "session": found, "patient": found.episode.patient}
+    context = {"form": form, "refusal": refusal}
+    context |= {"session": found, "patient": found.episode.patient}
     return render(request, "clinic_site/session_cancel.html", context)

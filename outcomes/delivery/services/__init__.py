@@ -16,6 +16,7 @@ from outcomes.delivery.services.invitations import (
     queue_reminder,
     revoke_for_patient,
     revoke_invitation,
+    unlock_for_patient,
 )
 from outcomes.delivery.services.outbox import CHANNELS, backoff, claim_next, send_next
 
@@ -40,4 +41,5 @@ __all__ = [
     "revoke_for_patient",
     "revoke_invitation",
     "send_next",
+    "unlock_for_patient",
 ]

@@ -51,7 +51,8 @@ def is_astray(contact: Contact) -> bool:
     invitations = Invitation.objects.filter(patient_id=contact.patient_id)
     confirmed = invitations.aggregate(last=Max("confirmed_at"))["last"]
     since = max(contact.set_at, confirmed or contact.set_at)
-    stray = invitations.gone_astray()
+    # A link that was handed over says nothing about an address.
+    stray = invitations.gone_astray().filter(links__message__isnull=False)
     return stray.filter(Q(revoked_at__gt=since) | Q(locked_at__gt=since)).exists()
 
 
@@ -124,6 +125,15 @@ def check_birth_date(
         _record(invitation, by, now, "invitation.locked")
     invitation.save(update_fields=["failed_checks", "locked_at"])
     return False
+
+
+@transaction.atomic
+def unlock_for_patient(*, patient: Patient, by: Actor, now: datetime) -> None:
+    """Let a patient try again whose birth date the clinic has corrected."""
+    for invitation in Invitation.objects.filter(patient=patient, locked_at__isnull=False):
+        invitation.locked_at, invitation.failed_checks = None, 0
+        invitation.save(update_fields=["locked_at", "failed_checks"])
+        _record(invitation, by, now, "invitation.unlocked")
 
 
 @transaction.atomic

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 
-from outcomes.management.lock import at_rest
+from outcomes.management.lock import alone
 
 SUFFIXES = ("", "-wal", "-shm")
 
@@ -26,12 +26,12 @@ class Command(BaseCommand):
         database = Path(settings.DATABASES["default"]["NAME"])
         if connection.vendor != "sqlite" or database.parent != settings.VAR_DIR:
             raise CommandError("Only the embedded database can be reset: unset DATABASE_URL.")
-        with at_rest(settings.VAR_DIR):
+        with alone(settings.VAR_DIR):
             connection.close()
             put_aside(database)
             if settings.MAIL_FOLDER:
                 shutil.rmtree(settings.MAIL_FOLDER, ignore_errors=True)
-            call_command("setup")
+            call_command("setup", stdout=self.stdout)
         self.stdout.write(f"The former database is {database}.before-reset.")
 
 

@@ -41,7 +41,8 @@ class Command(BaseCommand):
 def _results(definition: Definition) -> Iterator[str]:
     for number, line in enumerate(_lines(), start=1):
         try:
-            yield json.dumps(_document(score(definition, _answers(line))), ensure_ascii=False)
+            result = score(definition, _answers(line))
+            yield json.dumps(_document(definition, result), ensure_ascii=False)
         except ValueError as error:
             _fail(f"line {number}: {error}")
 
@@ -75,10 +76,13 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _document(result: ScoreResult) -> dict[str, Any]:
+def _document(definition: Definition, result: ScoreResult) -> dict[str, Any]:
+    scales = [scale.code for scale in definition.scales]
+    levels = [levels.code for levels in definition.levels]
     return {
         "complete": result.complete,
-        "scores": {code: _scale_document(scale) for code, scale in result.scores.items()},
+        "scores": {code: _scale_document(result.scores[code]) for code in scales},
+        **({"levels": {code: _level(result.scores[code]) for code in levels}} if levels else {}),
         "safety": [
             {"item": hit.link_id, "value": hit.value, "at_least": hit.at_least}
             for hit in result.safety
@@ -88,11 +92,17 @@ def _document(result: ScoreResult) -> dict[str, Any]:
 
 def _scale_document(scale: ScaleScore) -> dict[str, Any]:
     document: dict[str, Any] = {"value": scale.value, "band": scale.band}
+    if scale.standard_error is not None:
+        document["standard_error"] = scale.standard_error
     if scale.prorated:
         document["prorated"] = True
     if scale.reason:
         document["reason"] = scale.reason
     return document
+
+
+def _level(result: ScaleScore) -> dict[str, Any]:
+    return {"value": result.band} | ({"reason": result.reason} if result.reason else {})
 
 
 def _fail(message: str) -> NoReturn:

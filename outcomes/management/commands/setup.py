@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
@@ -11,6 +13,7 @@ from django.utils import timezone
 
 from outcomes import workflows
 from outcomes.clinics.models import Clinic
+from outcomes.management.demo import demo_summary
 
 
 class Command(BaseCommand):
@@ -18,7 +21,13 @@ class Command(BaseCommand):
 
     help = "Migrate, install the questionnaires, make the demo clinic if there is no clinic."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Take the one option."""
+        parser.add_argument(
+            "--no-log-ins", action="store_true", help="Print neither log-ins nor a link."
+        )
+
+    def handle(self, *args: Any, no_log_ins: bool, **options: Any) -> None:
         """Do each step; one that was done before changes nothing."""
         try:
             call_command("migrate", verbosity=0, interactive=False)
@@ -28,4 +37,6 @@ class Command(BaseCommand):
         call_command("createcachetable", verbosity=0)
         workflows.install_library(now=timezone.now())
         if not Clinic.objects.exists():
-            call_command("simulate", "--demo")
+            call_command("simulate", "--demo", stdout=self.stdout)
+        for line in [] if no_log_ins else demo_summary(settings.BASE_URL):
+            self.stdout.write(line)

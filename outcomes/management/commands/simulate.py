@@ -22,7 +22,6 @@ from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Role
 from outcomes.clinics.models import Clinic, User
 from outcomes.instruments.models import InstrumentVersion
-from outcomes.management.demo import demo_summary
 from outcomes.management.simulation.builder import MailWaiting, build_demo
 from outcomes.management.simulation.bulk import Stored, fill_clinic
 
@@ -88,8 +87,6 @@ class Command(BaseCommand):
             )
         took = time.monotonic() - started
         self.stdout.write(f"{demo.clinic.name}: {demo.patients} synthetic patients ({took:.0f} s).")
-        for line in demo_summary(settings.BASE_URL):
-            self.stdout.write(line)
 
     def _make_empty(self, wish: Wish) -> None:
         made = list(Clinic.objects.filter(slug__in=wish.slugs))

@@ -12,12 +12,14 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from django.conf import settings
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
 from config import broker
-from outcomes.management.lock import running
+from config.celery import app as celery
+from outcomes.management.lock import alone
 from outcomes.management.supervisor import Child, Supervisor
 
 HOST = "127.0.0.1"
@@ -33,20 +35,30 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the port."""
         parser.add_argument("--port", default="8000", help="Port on 127.0.0.1 (8000).")
+        parser.add_argument(
+            "--setup", action="store_true", help="Bring the database up to date first."
+        )
 
-    def handle(self, *args: Any, port: str, **options: Any) -> None:
+    def handle(self, *args: Any, port: str, setup: bool, **options: Any) -> None:
         """Check what can be checked at once, then run until told to stop."""
         number = free_port(port)
-        require_migrated()
         # Links in mail lead to this server, unless the environment names another address.
-        base_url = os.environ.setdefault("BASE_URL", f"http://{HOST}:{number}")
+        settings.BASE_URL = os.environ.setdefault("BASE_URL", f"http://{HOST}:{number}")
+        with alone(settings.VAR_DIR):
+            if setup:
+                call_command("setup", "--no-log-ins", stdout=self.stdout)
+            require_migrated()
+            self._serve(number)
+        self._say("Stopped.")
+
+    def _serve(self, number: int) -> None:
+        greeter = Greeter(number, settings.BASE_URL, self._say)
         if broker.is_folder(settings.CELERY_BROKER_URL):
             broker.empty_folder(settings.BROKER_FOLDER)
+            with celery.connection_for_write() as doorbell:
+                broker.bind_queues(doorbell, settings.CELERY_TASK_QUEUES)
         connections.close_all()
-        greeter = Greeter(number, base_url, self._say)
-        with running(settings.VAR_DIR):
-            Supervisor(list(children(number)), self._say).run(greeter.greet_when_ready)
-        self._say("Stopped.")
+        Supervisor(list(children(number)), self._say).run(greeter.greet_when_ready)
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

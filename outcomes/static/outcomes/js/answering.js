@@ -22,6 +22,8 @@
   let retryTimer = 0;
   let moveTimer = 0;
   let byFinger = false;
+  let wanted = ""; // the button pressed while the line was down: followed once it is back
+  let heardAt = 0; // when the server last answered
 
   function valueOf(radio) {
     return radio ? Number(radio.value) : null;
@@ -40,8 +42,42 @@
     line.textContent = line.dataset[state];
   }
 
-  function leave() {
-    window.location.assign(form.dataset.onward);
+  // A page left while the line is down is a browser's error page, and what was tapped is gone.
+  async function isReachable() {
+    if (Date.now() - heardAt < 3000) return true;
+    const control = new AbortController();
+    const timer = setTimeout(() => control.abort(), GIVE_UP_AFTER);
+    try {
+      await fetch(form.dataset.onward, { method: "HEAD", credentials: "same-origin", signal: control.signal });
+      heardAt = Date.now();
+      return true;
+    } catch {
+      return false;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async function follow() {
+    if (!(await isReachable())) {
+      wait();
+    } else if (wanted === "next" && chosen() !== null) {
+      window.location.assign(form.dataset.onward);
+    } else {
+      submitAs(wanted);
+    }
+  }
+
+  function wait() {
+    say("error");
+    clearTimeout(retryTimer);
+    retryTimer = setTimeout(save, retryIn);
+    retryIn = Math.min(retryIn * 2, 30000);
+  }
+
+  function go(action) {
+    wanted = action;
+    return save();
   }
 
   function submitAs(action) {
@@ -90,10 +126,11 @@
         return false;
       }
       if (!reply.ok) throw new Error(String(reply.status));
+      heardAt = Date.now();
       revision.value = (await reply.json()).revision;
       stored = value;
     }
-    say("saved");
+    if (stored !== null) say("saved");
     retryIn = 2000;
     return true;
   }
@@ -102,21 +139,26 @@
     clearTimeout(retryTimer);
     if (!sending) {
       sending = saveOnce()
-        .catch(() => {
-          say("error");
-          retryTimer = setTimeout(save, retryIn);
-          retryIn = Math.min(retryIn * 2, 30000);
+        .catch(async () => {
+          heardAt = 0;
+          // Where only saving fails, the form itself still gets through.
+          if (wanted && (await isReachable())) submitAs(wanted);
+          else wait();
           return false;
         })
         .finally(() => {
           sending = null;
         });
+      sending.then((isSaved) => {
+        if (isSaved && wanted) follow();
+      });
     }
     return sending;
   }
 
   function pick(radio) {
     clearTimeout(moveTimer);
+    wanted = "";
     const needsHelp = radio.hasAttribute("data-help");
     const isNew = help && help.hidden && needsHelp;
     if (help) help.hidden = !needsHelp;
@@ -128,7 +170,7 @@
     const tapped = Date.now();
     save().then((isSaved) => {
       if (!isSaved || !moves || picked() !== radio) return;
-      moveTimer = setTimeout(leave, Math.max(0, MOVE_ON_AFTER - (Date.now() - tapped)));
+      moveTimer = setTimeout(() => go("next"), Math.max(0, MOVE_ON_AFTER - (Date.now() - tapped)));
     });
   }
 
@@ -142,19 +184,8 @@
   form.addEventListener("submit", (event) => {
     const action = event.submitter ? event.submitter.value : "next";
     clearTimeout(moveTimer);
-    if (action !== "next") {
-      // Let the tap before it arrive first.
-      if (!sending) return;
-      event.preventDefault();
-      sending.then(() => submitAs(action));
-    } else if (chosen() !== null) {
-      // Where saving has failed while there is a connection, the form may still get through.
-      if (line.dataset.state === "error" && !sending && navigator.onLine !== false) return;
-      event.preventDefault();
-      save().then((isSaved) => {
-        if (isSaved) leave();
-      });
-    }
+    event.preventDefault();
+    go(action);
   });
 
   window.addEventListener("online", () => {
