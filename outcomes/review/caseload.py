@@ -183,7 +183,7 @@ class _Facts:
 
 
 def _scale() -> Scale:
-    version = InstrumentVersion.objects.current().of_code(CODE).get()
+    version = InstrumentVersion.objects.shipped().of_code(CODE).get()
     return version.definition.scales[0]
 
 

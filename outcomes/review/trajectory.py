@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -18,11 +19,12 @@ from outcomes.alerts.models import Alert, AlertReason
 from outcomes.care.models import (
     Course,
     EpisodeOfCare,
+    Route,
     SessionStatus,
     TreatmentChange,
     TreatmentSession,
 )
-from outcomes.instruments.definition import Definition, Scale
+from outcomes.instruments.definition import Definition, Rule, Scale
 from outcomes.instruments.models import definition_of
 from outcomes.responses import services as responses
 from outcomes.responses.models import Mode, Score
@@ -31,6 +33,7 @@ from outcomes.review.change import Baseline, Change, ReliableChange, ScorePoint,
 from outcomes.review.charts import (
     Band,
     ChartData,
+    Comparison,
     CourseMark,
     Marker,
     Panel,
@@ -59,6 +62,13 @@ SESSION_COLUMNS = (
 )
 # Shown first, in this order; any other instrument follows by its code.
 FIRST = ("PHQ-9", "GAD-7")
+SHORT_ROUTES: dict[str, str] = {Route.IV: "IV", Route.IM: "IM", Route.SC: "SC"}
+# How a remission rule compares a score with its value.
+COMPARES: dict[Comparison, Callable[[float, float], bool]] = {
+    "below": operator.lt,
+    "at_most": operator.le,
+    "at_least": operator.ge,
+}
 
 
 class StoredScore(NamedTuple):
@@ -215,7 +225,16 @@ def _session_marks(sessions: Sequence[TreatmentSession]) -> Iterator[SessionMark
             status = "held"
         elif session.status == SessionStatus.PLANNED:
             status = "planned"
-        yield SessionMark(session.at, session.number, session.treatment_label, status)
+        label, short = session.treatment_label, _short_label(session)
+        yield SessionMark(session.at, session.number, label, status, short)
+
+
+def _short_label(session: TreatmentSession) -> str:
+    """Return route and dose as recorded, in the fewest letters: “IV 40 mg”."""
+    amount = session.dose_amount
+    dose = f"{amount.normalize():f} {session.dose_unit}".strip() if amount else ""
+    route = SHORT_ROUTES.get(session.route) or str(session.get_route_display())
+    return " ".join(part for part in (route, dose.replace(" ", "\u00a0")) if part)
 
 
 def _markers(changes: Iterable[TreatmentChange], zone: ZoneInfo) -> Iterator[Marker]:
@@ -284,6 +303,7 @@ def _measure(
     latest = points[-1] if points else None
     start = baseline.point
     after = latest if start is not None and latest is not None and latest is not start else None
+    is_treated = treated_from is not None and latest is not None and latest.at >= treated_from
     return Measure(
         definition=definition,
         scale=scale,
@@ -292,7 +312,7 @@ def _measure(
         latest=latest,
         change=_change(definition, scale, start, after),
         response=_response(definition, scale, start, after),
-        remission=_remission(scale, latest),
+        remission=_remission(scale, latest if is_treated else None),
         reliable=_reliable(definition, scale, start, after),
         rows=tuple(_row(score, point, definition, scale, start, held) for score, point in pairs),
         summary=describe(panel, zone),
@@ -321,6 +341,7 @@ def _panel(
     baseline: Baseline,
 ) -> Panel:
     start = baseline.point
+    remission = _remission_rule(scale)
     return Panel(
         code=definition.code,
         title=definition.title,
@@ -333,7 +354,8 @@ def _panel(
         baseline=start,
         baseline_reason=baseline.reason,
         response_line=_response_line(definition, scale, start),
-        remission_line=scale.remission.value if scale.remission else None,
+        remission_line=remission[1].value if remission else None,
+        remission_kind=remission[0] if remission else "below",
         reliable_half_width=(
             scale.reliable_change.value if scale.reliable_change and start else None
         ),
@@ -380,11 +402,20 @@ def _response(
     )
 
 
-def _remission(scale: Scale, point: ScorePoint | None) -> Verdict | None:
+def _remission_rule(scale: Scale) -> tuple[Comparison, Rule] | None:
+    """Return the scale's remission rule and its kind; None unless it compares with a value."""
     rule = scale.remission
-    if point is None or rule is None:
+    if rule is None:
         return None
-    met = point.value < rule.value if rule.kind == "below" else point.value <= rule.value
+    return next(((kind, rule) for kind in COMPARES if kind == rule.kind), None)
+
+
+def _remission(scale: Scale, point: ScorePoint | None) -> Verdict | None:
+    found = _remission_rule(scale)
+    if point is None or found is None:
+        return None
+    kind, rule = found
+    met = COMPARES[kind](point.value, rule.value)
     return Verdict(met, "", change.Rule(rule.meaning, rule.citation, rule.verified))
 
 

@@ -3,19 +3,27 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from typing import Literal
+from unittest import mock
+from uuid import uuid4
 from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.template.loader import render_to_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcomes.review.change import ScorePoint
+from outcomes.care.models import Route, TreatmentSession
+from outcomes.instruments.definition import load_library
+from outcomes.review import trajectory
+from outcomes.review.change import Baseline, ScorePoint
 from outcomes.review.charts import (
     Band,
     ChartData,
+    Comparison,
     CourseMark,
     Layout,
     Marker,
@@ -27,12 +35,14 @@ from outcomes.review.charts import (
     describe,
     draw_sparkline,
     draw_trajectory,
+    strip,
 )
 from outcomes.review.charts.axis import TimeScale, ValueScale, date_ticks, value_ticks
 from outcomes.review.charts.ground import TINTS
-from outcomes.review.charts.layout import roomiest, rows, spread, wrap
-from outcomes.review.charts.sheet import runs
+from outcomes.review.charts.layout import FORMS, roomiest, rows, spread, width_of, wrap
+from outcomes.review.charts.sheet import lay_out, runs
 from outcomes.review.charts.svg import CHANGE, DATA, FRAME, INK, MUTED, SAFETY, safe
+from outcomes.review.trajectory import Measure, StoredScore
 
 LONDON = ZoneInfo("Europe/London")
 START = datetime(2026, 8, 1, 8, tzinfo=UTC)
@@ -225,11 +235,97 @@ def test_it_says_when_higher_is_better_and_turns_the_rule_words() -> None:
         points=(Point(day(0), 20),),
         response_line=30.0,
         remission_line=50.0,
+        remission_kind="at_least",
     )
     told = " ".join(words_in(draw_trajectory(chart(panel)))).replace("\u00a0", " ")
     assert "0–100, higher is better" in told
     assert "Response ≥ 30" in told
-    assert "Remission > 50" in told
+    assert "Remission ≥ 50" in told
+
+
+@pytest.mark.parametrize("direction", ["higher_is_worse", "higher_is_better"])
+@pytest.mark.parametrize(
+    ("kind", "label"),
+    [("below", "Remission < 7"), ("at_most", "Remission ≤ 7"), ("at_least", "Remission ≥ 7")],
+)
+def test_the_remission_line_is_labelled_as_its_rule_was_published(
+    kind: Comparison, label: str, direction: str
+) -> None:
+    panel = phq9((Point(day(0), 20),), direction=direction, remission_line=7, remission_kind=kind)
+    told = [words.replace("\u00a0", " ") for words in words_in(draw_trajectory(chart(panel)))]
+    assert label in told
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_band_is_named_with_its_range_however_thin_it_is(layout: Layout) -> None:
+    bands = (Band(0, 4, "none-minimal"), Band(5, 5, "thin"), Band(6, 27, "un-wieldily-long-word"))
+    told = words_in(draw_trajectory(chart(phq9((Point(day(0), 20),), bands=bands)), layout))
+    line = " ".join(told).replace("\u00a0", " ")
+    assert "Bands: none-minimal 0–4, thin 5, un-wieldily-long-word 6–27" in line
+    assert "thin" not in told
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_word_in_the_gutter_is_cut_off_at_the_edge(layout: Layout) -> None:
+    bands = (
+        Band(0, 9, "none-minimal"),
+        Band(10, 18, "incomprehensibilities"),
+        Band(19, 27, "moderately severe"),
+    )
+    drawn = tree(draw_trajectory(chart(phq9((Point(day(0), 20),), bands=bands)), layout))
+    form = FORMS[layout]
+    gutter = [
+        (float(element.get("x", 0)), element.text or "")
+        for element in drawn.iter(f"{SVG}text")
+        if float(element.get("x", 0)) == form.right + 10
+    ]
+    assert "minimal" in " ".join(words for _, words in gutter)
+    assert all(x + width_of(words, form.size) <= form.width for x, words in gutter)
+
+
+def treated(at: float, number: int, dose: str = "40") -> SessionMark:
+    return SessionMark(day(at), number, f"Ketamine IV {dose} mg", "held", f"IV {dose}\u00a0mg")
+
+
+def test_route_and_dose_stand_under_sessions_that_are_far_enough_apart() -> None:
+    not_held = SessionMark(day(30), 3, "Ketamine IV 45 mg", "not_held", "IV 45\u00a0mg")
+    sessions = (treated(10, 1), treated(20, 2), not_held, treated(40, 4, "50"))
+    told = words_in(draw_trajectory(chart(phq9((Point(day(0), 20),)), sessions=sessions)))
+    assert [words for words in told if words.startswith("IV")] == [
+        "IV 40\u00a0mg",
+        "IV 40\u00a0mg",
+        "IV 50\u00a0mg",
+    ]
+    assert not any(words.startswith("Given") for words in told)
+
+
+def test_route_and_dose_take_two_lines_where_one_is_too_wide() -> None:
+    sessions = tuple(treated(7 * number, number) for number in range(1, 16))
+    told = words_in(draw_trajectory(chart(phq9((Point(day(0), 20),)), sessions=sessions)))
+    assert told.count("IV") == told.count("40\u00a0mg") == 15
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_close_sessions_tell_what_was_given_under_the_chart(layout: Layout) -> None:
+    sessions = (
+        *(treated(number, number) for number in range(1, 5)),
+        treated(5, 5, "50"),
+        treated(60, 1, "50"),
+        treated(90, 2, "50"),
+    )
+    told = words_in(draw_trajectory(chart(phq9((Point(day(0), 20),)), sessions=sessions), layout))
+    assert (
+        "Given: sessions 1–4 from 2 Aug 2026, Ketamine IV 40 mg;"
+        " session 5 on 6 Aug 2026, Ketamine IV 50 mg;"
+        " sessions 1–2 from 30 Sep 2026, Ketamine IV 50 mg"
+    ) in " ".join(told)
+    assert "IV" not in told
+
+
+def test_many_changes_of_what_was_given_are_counted_not_listed() -> None:
+    sessions = tuple(treated(number, number, str(number)) for number in range(1, 31))
+    told = " ".join(words_in(draw_trajectory(chart(phq9((Point(day(0), 20),)), sessions=sessions))))
+    assert "Ketamine IV 8 mg; 22 more changes, in the list of sessions" in told
 
 
 def test_a_rule_line_outside_the_range_is_not_drawn() -> None:
@@ -241,8 +337,9 @@ def test_a_rule_line_outside_the_range_is_not_drawn() -> None:
 
 def test_points_outside_the_period_asked_for_are_left_out() -> None:
     data = replace(COURSE, start=day(6), end=day(25))
-    labels = [label for label in labels_in(draw_trajectory(data)) if label.startswith("PHQ-9")]
-    assert [label.split(",")[0] for label in labels] == ["PHQ-9 20", "PHQ-9 15"]
+    labels = [label for label in labels_in(draw_trajectory(data)) if label.startswith("PHQ-9 ")]
+    assert [label.split(",")[0] for label in labels[:-1]] == ["PHQ-9 20", "PHQ-9 15"]
+    assert labels[-1] == "PHQ-9 asked 3 times: 2 answered, 1 missed"
     assert "2 of 3 answered" in words_in(draw_trajectory(data))
 
 
@@ -287,6 +384,110 @@ def test_the_drawn_line_lifts_its_pen_at_the_missed_window() -> None:
     )
     assert line.count("M") == 2
     assert line.count("L") == 3
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_nothing_but_scores_is_marked_at_a_value(layout: Layout) -> None:
+    missed = tuple(asked(number, "missed") for number in range(1, 20))
+    panel = phq9((Point(day(0), 0), Point(day(20), 27)))
+    bare = draw_trajectory(chart(panel), layout)
+    top, bottom = sorted(
+        float(circle.get("cy", 0))
+        for group in tree(bare).iter(f"{SVG}g")
+        if group.get("tabindex")
+        for circle in group.iter(f"{SVG}circle")
+    )
+    drawn = tree(draw_trajectory(chart(replace(panel, windows=missed)), layout))
+    strip_of = next(
+        group for group in drawn.iter(f"{SVG}g") if "19 missed" in group.get("aria-label", "")
+    )
+    heights = [
+        float(y)
+        for path in strip_of.iter(f"{SVG}path")
+        for y in re.findall(r"M[\d.]+ ([\d.]+)", path.get("d", ""))
+    ]
+    assert heights
+    assert min(heights) > bottom > top
+    marks = {name: len(list(drawn.iter(f"{SVG}{name}"))) for name in ("circle", "rect", "polygon")}
+    before = {name: len(list(tree(bare).iter(f"{SVG}{name}"))) for name in marks}
+    assert marks == before
+
+
+# -- The coverage strip --------------------------------------------------------------------------
+
+
+def strip_marks(drawn: str, code: str = "PHQ-9") -> dict[str, list[float]]:
+    """Return the x of each mark of a strip, by its path's stroke and height."""
+    group = next(
+        element
+        for element in tree(drawn).iter(f"{SVG}g")
+        if (element.findtext(f"{SVG}title") or "").startswith(f"{code} asked")
+    )
+    found: dict[str, list[float]] = {}
+    for path in group.iter(f"{SVG}path"):
+        name = f"{path.get('stroke')} {path.get('stroke-width')}"
+        found[name] = [float(x) for x in re.findall(r"M([\d.]+) ", path.get("d", ""))]
+    return found
+
+
+def test_askings_too_close_to_tell_apart_share_a_mark() -> None:
+    windows = [asked(0), asked(0.4, "missed"), asked(0.9, "late"), asked(1), asked(9, "pending")]
+    found = strip.slots(windows, timedelta(days=1))
+    assert [(slot.due, slot.states) for slot in found] == [
+        (day(0), {"answered", "missed", "late"}),
+        (day(1), {"answered"}),
+        (day(9), {"pending"}),
+    ]
+    assert strip.slots([], timedelta(days=1)) == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("count", [2, 40, 270, 520])
+def test_the_marks_of_the_strip_never_run_into_each_other(count: int, layout: Layout) -> None:
+    states: list[WindowState] = ["missed" if at % 9 == 0 else "answered" for at in range(count)]
+    windows = tuple(asked(at, state) for at, state in enumerate(states))
+    marks = strip_marks(draw_trajectory(chart(phq9(windows=windows)), layout))
+    bars, misses = (
+        next((name, xs) for name, xs in marks.items() if name.startswith(colour))
+        for colour in (MUTED, INK)
+    )
+    for name, xs in (bars, misses):
+        width = float(name.split()[1])
+        assert width >= strip.NARROWEST
+        assert all(right - left >= width + 0.8 for left, right in pairwise(xs))
+    sheet = lay_out(chart(phq9(windows=windows)), layout)
+    for window in windows:
+        if window.state == "missed":
+            assert any(-0.1 <= sheet.x(window.due) - x <= 4.1 for x in misses[1])
+
+
+def test_the_strip_counts_in_its_label_all_that_was_asked() -> None:
+    assert "PHQ-9 asked 7 times: 4 answered, 1 answered late, 1 missed, 1 not closed yet" in (
+        labels_in(draw_trajectory(COURSE))
+    )
+
+
+def test_the_legend_tells_of_shared_marks_only_where_there_are_some() -> None:
+    told = "close together: one mark for several"
+    many = tuple(asked(number / 10) for number in range(520))
+    assert told in words_in(draw_trajectory(chart(phq9(windows=many))))
+    assert told not in words_in(draw_trajectory(COURSE))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_no_two_meanings_of_the_legend_share_a_mark(layout: Layout) -> None:
+    legend = tree(draw_trajectory(COURSE, layout)).findall(f"{SVG}g")[-1]
+    glyphs: dict[str, list[str]] = {}
+    drawn: list[str] = []
+    for part in legend:
+        if part.tag != f"{SVG}text":
+            look = {name: value for name, value in part.attrib.items() if len(name) > 2}
+            shape = re.sub(r"M[\d.]+ [\d.]+|V[\d.]+", "", part.get("d", ""))
+            drawn.append(f"{part.tag} {shape} {look}")
+        elif drawn:
+            glyphs[part.text or ""], drawn = drawn, []
+    assert {"score", "answered late", "planned", "not held", "not closed yet"} <= set(glyphs)
+    assert len({tuple(glyph) for glyph in glyphs.values()}) == len(glyphs)
 
 
 # -- Words ---------------------------------------------------------------------------------------
@@ -545,3 +746,95 @@ def test_the_sparkline_breaks_at_a_miss_and_keeps_a_lone_score_visible() -> None
     line = next(path for path in drawn.iter(f"{SVG}path"))
     assert line.get("d", "").count("M") == 3
     assert len(list(drawn.iter(f"{SVG}circle"))) == 2
+
+
+# -- From the record to the chart and its card ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "met"),
+    [
+        ("below", [True, False, False]),
+        ("at_most", [True, True, False]),
+        ("at_least", [False, True, True]),
+        ("points", None),
+    ],
+)
+def test_remission_is_judged_and_drawn_by_the_rule_as_published(
+    kind: str, met: list[bool] | None
+) -> None:
+    definition = load_library()["HAM-D17"]
+    scale = definition.scales[0]
+    assert scale.remission is not None
+    scale = replace(scale, remission=replace(scale.remission, kind=kind))
+    verdicts = [trajectory._remission(scale, ScorePoint(day(0), value)) for value in (6, 7, 8)]
+    panel = trajectory._panel(definition, scale, (), (), Baseline(None, None, ""))
+    if met is None:
+        assert verdicts == [None, None, None]
+        assert panel.remission_line is None
+    else:
+        assert [verdict.met for verdict in verdicts if verdict] == met
+        assert (panel.remission_line, panel.remission_kind) == (7, kind)
+
+
+def test_the_hamilton_scale_is_in_remission_at_seven() -> None:
+    definition = load_library()["HAM-D17"]
+    panel = trajectory._panel(definition, definition.scales[0], (), (), Baseline(None, None, ""))
+    told = words_in(draw_trajectory(chart(replace(panel, points=(Point(day(0), 20),)))))
+    assert "Remission ≤\u00a07" in told
+
+
+@pytest.mark.parametrize(
+    ("route", "unit", "short"),
+    [
+        (Route.IV, "mg", "IV 40\u00a0mg"),
+        (Route.INTRANASAL, "mg", "Intranasal 40\u00a0mg"),
+        ("", "mg/kg", "40\u00a0mg/kg"),
+    ],
+)
+def test_a_session_is_labelled_in_short_by_route_and_dose(
+    route: str, unit: str, short: str
+) -> None:
+    session = TreatmentSession(route=route, dose_amount=Decimal("40.00"), dose_unit=unit)
+    assert trajectory._short_label(session) == short
+
+
+def measured(first_session: datetime | None, *values: int, code: str = "GAD-7") -> Measure:
+    """Return what the card shows of scores on days 0, 10, 20, ..."""
+    definition = load_library()[code]
+    scores = [
+        StoredScore(
+            uuid4(), code, "total", value, "", False, "", day(at * 10), "hash", "link", None
+        )
+        for at, value in enumerate(values)
+    ]
+    with mock.patch.object(trajectory, "definition_of", return_value=definition):
+        return trajectory._measure(scores, (), [], first_session, {}, LONDON)
+
+
+def card(measure: Measure) -> str:
+    shown = {"trajectory": {"measures": [measure]}, "zone": "Europe/London"}
+    html = render_to_string("clinic_site/_trajectory.html", shown)
+    return " ".join(re.sub("<[^>]*>", " ", html.split("</div>")[0]).split())
+
+
+@pytest.mark.parametrize("first_session", [None, day(15)])
+def test_the_card_gives_no_verdict_before_there_is_a_score_after_treatment(
+    first_session: datetime | None,
+) -> None:
+    told = card(measured(first_session, 18, 17))
+    assert "17" in told
+    assert "response" not in told
+    assert "remission" not in told
+
+
+def test_the_card_gives_its_verdicts_once_a_score_follows_the_baseline() -> None:
+    told = card(measured(day(5), 18, 4))
+    assert told.endswith("reliable improvement response remission")
+    assert card(measured(day(5), 18, 17)).endswith("no reliable change no response no remission")
+
+
+def test_the_card_says_in_a_sentence_why_there_is_no_response() -> None:
+    told = card(measured(day(5), 8, 4))
+    assert "The baseline is below 10: a percentage would mislead." in told
+    assert "response" not in told

@@ -3,6 +3,7 @@
 from outcomes.review.charts.data import (
     Band,
     ChartData,
+    Comparison,
     CourseMark,
     Marker,
     Panel,
@@ -20,6 +21,7 @@ from outcomes.review.charts.words import describe
 __all__ = [
     "Band",
     "ChartData",
+    "Comparison",
     "CourseMark",
     "Layout",
     "Marker",

@@ -54,7 +54,9 @@ class ValueScale:
 
     def __call__(self, value: float) -> float:
         """Return the y of a value; one outside the range is held at its edge."""
-        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        share = (value - self.low) / (self.high - self.low)
+        if not 0 <= share <= 1:
+            share = 0 if share < 0 else 1
         return self.bottom - share * (self.bottom - self.top)
 
 

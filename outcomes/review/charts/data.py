@@ -10,6 +10,7 @@ from outcomes.review.change import Direction, ScorePoint
 
 WindowState = Literal["answered", "late", "missed", "pending"]
 SessionStatus = Literal["held", "planned", "not_held"]
+Comparison = Literal["below", "at_most", "at_least"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,16 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class SessionMark:
-    """Hold one treatment session; `label` is the recorded fact, as "IV ketamine 40 mg"."""
+    """Hold one treatment session; `label` is the recorded fact, as "IV ketamine 40 mg".
+
+    `short` is its route and dose alone, as "IV 40 mg"; it may break at its last space.
+    """
 
     at: datetime
     number: int
     label: str = ""
     status: SessionStatus = "held"
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +74,10 @@ class Marker:
 class Panel:
     """Hold one scale of one instrument, always drawn over its full range `low` to `high`.
 
-    `response_line` is half of THIS patient's baseline; `reliable_half_width` is the reliable change
-    threshold in points. Each is None where its rule does not apply. `baseline_reason` says why
-    there is no baseline. Points and windows are in order of time.
+    `response_line` is half of THIS patient's baseline; `remission_kind` says on which side of
+    `remission_line` a score must lie; `reliable_half_width` is the reliable change threshold in
+    points. Each is None where its rule does not apply. `baseline_reason` says why there is no
+    baseline. Points and windows are in order of time.
     """
 
     code: str
@@ -86,6 +92,7 @@ class Panel:
     baseline_reason: str = ""
     response_line: float | None = None
     remission_line: float | None = None
+    remission_kind: Comparison = "below"
     reliable_half_width: float | None = None
 
 

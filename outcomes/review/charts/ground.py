@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 from outcomes.review.charts import svg, words
 from outcomes.review.charts.axis import ValueScale, value_ticks
-from outcomes.review.charts.data import Band, Panel
-from outcomes.review.charts.layout import roomiest, spread, wrap
+from outcomes.review.charts.data import Band, Comparison, Panel
+from outcomes.review.charts.layout import roomiest, spread, width_of, wrap
 from outcomes.review.charts.sheet import Sheet
 
 TINTS = ("#ffffff", "#f5f6f7", "#eceef0", "#e2e6e9", "#d9dee2", "#d0d6db")
 RESPONSE_DASH = "8 4"
 REMISSION_DASH = "2 3"
 GRID = "#dde2e6"
+SIGNS: dict[Comparison, str] = {"below": "<", "at_most": "≤", "at_least": "≥"}
 RELIABLE_DASH = "1 2.5"
 RELIABLE_OPACITY = 0.06
 
@@ -94,7 +95,7 @@ def _rules(panel: Panel) -> list[tuple[float, str, str]]:
         limit = f"{'≤' if falling else '≥'}\u00a0{words.number(panel.response_line)}"
         found.append((panel.response_line, f"Response {limit}", RESPONSE_DASH))
     if panel.remission_line is not None:
-        limit = f"{'<' if falling else '>'}\u00a0{words.number(panel.remission_line)}"
+        limit = f"{SIGNS[panel.remission_kind]}\u00a0{words.number(panel.remission_line)}"
         found.append((panel.remission_line, f"Remission {limit}", REMISSION_DASH))
     return [rule for rule in found if panel.low <= rule[0] <= panel.high]
 
@@ -169,13 +170,26 @@ def _band_word(
     scale: ValueScale,
     taken: Sequence[tuple[float, float]],
 ) -> list[str]:
-    """Write a band's word in the roomiest free part of the band; leave it out where none fits."""
+    """Write a band's word in the roomiest free part of the band; leave it out where none fits.
+
+    The line of bands under the panel's heading names it in any case.
+    """
     form = sheet.form
-    lines = wrap(band.label, form.gutter - 12, form.size)
+    room = form.gutter - 12
+    lines = _broken(band.label, room, form.size)
     top, bottom = roomiest(scale(extent[1]), scale(extent[0]), taken)
-    if bottom - top < len(lines) * form.leading - 2:
+    too_tall = bottom - top < len(lines) * form.leading - 2
+    if too_tall or any(width_of(line, form.size) > room for line in lines):
         return []
     return _stack(sheet, lines, (top + bottom) / 2, svg.MUTED)
+
+
+def _broken(label: str, room: float, size: float) -> list[str]:
+    """Break a band's word at spaces, and after a hyphen where a line would still be too long."""
+    lines: list[str] = []
+    for line in wrap(label, room, size):
+        lines += line.replace("-", "-\n").split("\n") if width_of(line, size) > room else [line]
+    return [line for line in lines if line]
 
 
 def _stack(sheet: Sheet, lines: Sequence[str], centre: float, fill: str) -> list[str]:

@@ -5,18 +5,23 @@ from string import ascii_uppercase
 
 from outcomes.review.charts import svg, words
 from outcomes.review.charts.axis import date_ticks
-from outcomes.review.charts.data import Marker, SessionStatus
+from outcomes.review.charts.data import Marker, SessionMark, SessionStatus
 from outcomes.review.charts.layout import rows, width_of
 from outcomes.review.charts.sheet import Sheet
 
+_MOST_DOSES = 8
+"""More changes of what was given than this are not told one by one under the chart."""
+
 
 def session_shape(x: float, y: float, status: SessionStatus, r: float = 4) -> str:
-    """Draw a session's mark: filled when held, hollow when planned, crossed when not held."""
+    """Draw a session's mark: filled when held, open when planned, struck through when not held."""
     if status == "held":
         return svg.circle(x, y, r, fill=svg.INK, stroke=svg.INK, width=1)
     if status == "planned":
         return svg.circle(x, y, r, fill=svg.WHITE, stroke=svg.INK)
-    return svg.crosses([x], y, r * 0.85, stroke=svg.INK)
+    reach = r * 1.35
+    struck = svg.line(x - reach, y + reach, x + reach, y - reach, stroke=svg.INK, width=1.5)
+    return svg.circle(x, y, r, fill=svg.WHITE, stroke=svg.INK, width=1.2) + struck
 
 
 def draw_sessions(parts: list[str], sheet: Sheet, y: float) -> float:
@@ -28,20 +33,75 @@ def draw_sessions(parts: list[str], sheet: Sheet, y: float) -> float:
         return y
     base = y + form.size
     xs = [sheet.x(mark.at) for mark in sheet.sessions]
-    numbers = _numbers(sheet, base)
+    numbers, doses = _numbers(sheet, base), _doses(sheet, xs)
+    foot = base + 14 + form.size
     for mark, x, r, label in zip(sheet.sessions, xs, _sizes(xs), numbers, strict=True):
         drawn = session_shape(x, base + 9, mark.status, r) + label
+        for row, line in enumerate(doses.get(mark.short, ()) if mark.status == "held" else ()):
+            y = foot + row * form.leading
+            drawn += svg.text(x, y, line, size=form.size, fill=svg.MUTED, anchor="middle")
         told = words.session_label(mark, sheet.data.zone)
         parts.append(svg.labelled(told, drawn) if sheet.focusable else svg.titled(told, drawn))
     name = svg.text(form.right + 10, base + 9 + 4, "Sessions", size=form.size, fill=svg.MUTED)
     parts.append(svg.hidden(name))
-    return base + 18
+    return base + 18 + max(map(len, doses.values()), default=0) * form.leading
 
 
 def _sizes(xs: list[float]) -> list[float]:
     """Give each session a mark that does not run into its neighbours'."""
+    return [min(4.0, max(1.2, room - 0.5)) for room in _rooms(xs)]
+
+
+def _rooms(xs: list[float]) -> list[float]:
+    """Measure for each session how far it may reach: half way to the nearer neighbour."""
     gaps = [float("inf"), *(right - left for left, right in pairwise(xs)), float("inf")]
-    return [min(4.0, max(1.2, min(pair) / 2 - 0.5)) for pair in pairwise(gaps)]
+    return [min(pair) / 2 for pair in pairwise(gaps)]
+
+
+def _doses(sheet: Sheet, xs: list[float]) -> dict[str, tuple[str, ...]]:
+    """Return the lines to print under the held sessions, by route and dose.
+
+    All of them on one line, or else all on two. Empty where some would touch: a dose under one
+    session alone would look as if the others had none.
+    """
+    size, width = sheet.form.size, sheet.form.width
+    places = [
+        (mark.short, x, room)
+        for mark, x, room in zip(sheet.sessions, xs, _rooms(xs), strict=True)
+        if mark.status == "held" and mark.label
+    ]
+    shorts = {short for short, _, _ in places}
+    for cuts in (0, 1):
+        lines = {short: tuple(short.rsplit(" ", cuts)) for short in shorts}
+        halves = {short: max(width_of(line, size) for line in lines[short]) / 2 for short in shorts}
+        if all(
+            short and halves[short] + 2 <= room and halves[short] <= x <= width - halves[short]
+            for short, x, room in places
+        ):
+            return lines
+    return {}
+
+
+def dose_key(sheet: Sheet) -> list[str]:
+    """Tell in words what was given when; empty where it stands under the sessions."""
+    given = [mark for mark in sheet.sessions if mark.status == "held" and mark.label]
+    if not given or _doses(sheet, [sheet.x(mark.at) for mark in sheet.sessions]):
+        return []
+    told = [words.given_words(run, sheet.data.zone) for run in _same(given)]
+    more = [f"{len(told) - _MOST_DOSES} more changes, in the list of sessions"]
+    return [f"Given: {'; '.join(told[:_MOST_DOSES] + (more if len(told) > _MOST_DOSES else []))}"]
+
+
+def _same(marks: list[SessionMark]) -> list[list[SessionMark]]:
+    """Split sessions into runs in which the numbers rise and the same was given."""
+    found: list[list[SessionMark]] = []
+    for mark in marks:
+        last = found[-1][-1] if found else None
+        if last and last.label == mark.label and last.number < mark.number:
+            found[-1].append(mark)
+        else:
+            found.append([mark])
+    return found
 
 
 def _numbers(sheet: Sheet, base: float) -> list[str]:

@@ -43,7 +43,7 @@ FORMS: dict[Layout, Form] = {"wide": WIDE, "narrow": NARROW}
 
 def width_of(words: str, size: float, *, bold: bool = False) -> float:
     """Estimate the width of a line of words, on the generous side."""
-    return sum(_WIDTH.get(letter, 0.61) for letter in words) * size * (1.13 if bold else 1)
+    return sum([_WIDTH.get(letter, 0.61) for letter in words]) * size * (1.13 if bold else 1)
 
 
 def wrap(words: str, width: float, size: float) -> tuple[str, ...]:

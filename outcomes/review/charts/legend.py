@@ -10,10 +10,11 @@ from outcomes.review.charts.ground import (
     REMISSION_DASH,
     RESPONSE_DASH,
 )
-from outcomes.review.charts.lanes import marker_key, session_shape
+from outcomes.review.charts.lanes import dose_key, marker_key, session_shape
 from outcomes.review.charts.layout import width_of, wrap
-from outcomes.review.charts.marks import STRIP, point_shape, strip_shapes
+from outcomes.review.charts.marks import point_shape
 from outcomes.review.charts.sheet import Sheet
+from outcomes.review.charts.strip import NARROWEST, STRIP, is_gathered, strip_line, strip_shapes
 
 Glyph = Callable[[float, float], str]
 Entry = tuple[bool, Glyph, str]
@@ -26,16 +27,18 @@ def draw_legend(parts: list[str], sheet: Sheet, y: float) -> float:
     form = sheet.form
     base = y
     drawn: list[str] = []
-    for subject, entries in _subjects(sheet.data):
+    for subject, entries in _subjects(sheet):
         occurring = [(glyph, meaning) for occurs, glyph, meaning in entries if occurs]
         if occurring:
             base = _draw_row(drawn, sheet, base + form.leading + 5, subject, occurring)
     parts.append(svg.hidden(*drawn))
-    for key in marker_key(sheet):
+    keys = [(key, svg.INK) for key in dose_key(sheet)]
+    keys += [(key, svg.CHANGE) for key in marker_key(sheet)]
+    for key, fill in keys:
         base += 4
         for told in wrap(key, form.width - form.left, form.size):
             base += form.leading
-            parts.append(svg.text(form.left, base, told, size=form.size, fill=svg.CHANGE))
+            parts.append(svg.text(form.left, base, told, size=form.size, fill=fill))
     return base + 12
 
 
@@ -57,13 +60,14 @@ def _draw_row(
     return base
 
 
-def _subjects(data: ChartData) -> list[tuple[str, list[Entry]]]:
+def _subjects(sheet: Sheet) -> list[tuple[str, list[Entry]]]:
     """List the subjects of the legend with all their entries."""
+    data = sheet.data
     return [
         ("Scores", _scores(data)),
         ("Lines", _lines(data)),
         ("Sessions", _sessions(data)),
-        ("Asked", _askings(data)),
+        ("Asked", _askings(sheet)),
     ]
 
 
@@ -101,13 +105,16 @@ def _sessions(data: ChartData) -> list[Entry]:
     ]
 
 
-def _askings(data: ChartData) -> list[Entry]:
-    states = {window.state for panel in data.panels for window in panel.windows}
+def _askings(sheet: Sheet) -> list[Entry]:
+    panels = sheet.data.panels
+    states = {window.state for panel in panels for window in panel.windows}
+    gathered = any(is_gathered(sheet, panel) for panel in panels)
     return [
         ("answered" in states, _asked("answered"), "answered"),
         ("late" in states, _asked("late"), "answered late"),
         ("missed" in states, _asked("missed"), "missed, the line is broken"),
         ("pending" in states, _asked("pending"), "not closed yet"),
+        (gathered, _gathered, "close together: one mark for several"),
     ]
 
 
@@ -149,4 +156,12 @@ def _change(x: float, y: float) -> str:
 
 
 def _asked(state: WindowState) -> Glyph:
-    return lambda x, y: strip_shapes([x], y - STRIP / 2, 9, state)
+    return lambda x, y: (
+        strip_line(x - 8, x + 8, y - STRIP / 2) + strip_shapes([x], y - STRIP / 2, 9, state)
+    )
+
+
+def _gathered(x: float, y: float) -> str:
+    top = y - STRIP / 2
+    shapes = (strip_shapes([x], top, NARROWEST, state) for state in ("answered", "missed"))
+    return strip_line(x - 8, x + 8, top) + "".join(shapes)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from outcomes.review.charts import svg
+from outcomes.review.charts.axis import ValueScale
 from outcomes.review.charts.data import Point
 from outcomes.review.charts.layout import width_of
 from outcomes.review.charts.sheet import Place, Sheet
@@ -16,17 +17,17 @@ def safety_names(
     points: list[Point],
     places: Sequence[Place],
     rules: Sequence[float],
-    top: float,
+    scale: ValueScale,
 ) -> dict[int, str]:
     """Draw the names that find room, by the index of their score; the triangle stands anyway.
 
-    `places` are where the scores stand, `rules` the heights of the rule lines, `top` the plot's.
+    `places` are where the scores stand, `rules` the heights of the rule lines, `scale` the plot's.
     """
     stems = [sheet.x(marker.at) for marker in sheet.data.markers]
     flags = [(x, y - 12) for x, y in places]
     size = sheet.form.size
     names: dict[int, str] = {}
-    edge = sheet.form.left + 3
+    edge, above = sheet.form.left + 3, scale.top - 4
     for index, point in enumerate(points):
         if not point.safety:
             continue
@@ -40,7 +41,7 @@ def safety_names(
         ]
         for left, foot in _spots(places[index], width, edge):
             right = left + width
-            inside = left >= edge and right <= sheet.form.right and foot >= top - 4
+            inside = left >= edge and right <= sheet.form.right and above <= foot <= scale.bottom
             if (
                 inside
                 and not any(foot - size < rule < foot + 2 for rule in rules)

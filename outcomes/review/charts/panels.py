@@ -5,14 +5,15 @@ from outcomes.review.charts.axis import ValueScale
 from outcomes.review.charts.data import Panel
 from outcomes.review.charts.ground import draw_ground
 from outcomes.review.charts.layout import width_of, wrap
-from outcomes.review.charts.marks import draw_scores, draw_strip
+from outcomes.review.charts.marks import draw_scores
 from outcomes.review.charts.sheet import Sheet
+from outcomes.review.charts.strip import draw_strip
 
 
 def draw_panel(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
     """Draw one panel under `y`; return the next y."""
     form = sheet.form
-    top = _draw_heading(parts, sheet, panel, y) + 20
+    top = _draw_bands(parts, sheet, panel, _draw_heading(parts, sheet, panel, y)) + 20
     scale = ValueScale(panel.low, panel.high, top, top + form.plot)
     points = sheet.points(panel)
     parts.append(draw_ground(sheet, panel, scale))
@@ -48,6 +49,15 @@ def _draw_heading(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> flo
     for told_part in wrap(told, form.width - form.left, form.size):
         base += form.leading
         parts.append(svg.text(form.left, base, told_part, size=form.size, fill=svg.INK))
+    return base
+
+
+def _draw_bands(parts: list[str], sheet: Sheet, panel: Panel, base: float) -> float:
+    """Name every band with its range under the heading; return the last line's y."""
+    form = sheet.form
+    for told in wrap(words.band_words(panel), form.width - form.left, form.size):
+        base += form.leading if told else 0
+        parts.append(svg.text(form.left, base, told, size=form.size, fill=svg.MUTED))
     return base
 
 

@@ -1,6 +1,6 @@
 """One sheet: the chart's measures and facts, worked out once and shared by everything drawn."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -31,11 +31,15 @@ class Sheet:
 
     def points(self, panel: Panel) -> list[Point]:
         """Return the panel's points that lie within the period shown."""
-        return [point for point in panel.points if self.x.holds(point.at)]
+        first = bisect_left(panel.points, self.x.start, key=lambda point: point.at)
+        after = bisect_right(panel.points, self.x.end, key=lambda point: point.at)
+        return list(panel.points[first:after])
 
     def windows(self, panel: Panel) -> list[Window]:
         """Return the panel's askings that were due within the period shown."""
-        return [window for window in panel.windows if self.x.holds(window.due)]
+        first = bisect_left(panel.windows, self.x.start, key=lambda window: window.due)
+        after = bisect_right(panel.windows, self.x.end, key=lambda window: window.due)
+        return list(panel.windows[first:after])
 
     def radius(self, count: int) -> float:
         """Return the size of a point's mark: smaller where there are many."""

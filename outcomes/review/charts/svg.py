@@ -66,16 +66,6 @@ def uprights(
     return path(d, stroke=stroke, width=width, dash=dash)
 
 
-def crosses(xs: Iterable[float], y: float, r: float, *, stroke: str, width: float = 1.5) -> str:
-    """Draw many multiplication signs in a row as one path."""
-    side = 2 * r
-    d = "".join(
-        f"M{x - r:.1f} {y - r:.1f}l{side:.1f} {side:.1f}m{-side:.1f} 0l{side:.1f} {-side:.1f}"
-        for x in xs
-    )
-    return path(d, stroke=stroke, width=width)
-
-
 def rect(
     x: float,
     y: float,
@@ -114,6 +104,11 @@ def diamond(x: float, y: float, r: float, *, fill: str, stroke: str) -> str:
     """Draw a square that stands on its corner."""
     d = f"M{x:.1f} {y - r:.1f}L{x + r:.1f} {y:.1f}L{x:.1f} {y + r:.1f}L{x - r:.1f} {y:.1f}Z"
     return path(d, fill=fill, stroke=stroke, width=1.6)
+
+
+def lower_half(x: float, y: float, r: float, outline: str) -> str:
+    """Fill the lower half of a score's mark; `outline` runs below it from its left to its right."""
+    return f'<path d="M{x - r:.1f} {y:.1f}{outline}Z" fill="{DATA}"/>'
 
 
 def hidden(*parts: str) -> str:

@@ -2,14 +2,20 @@
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from outcomes.review.change import ScorePoint
-from outcomes.review.charts.data import Panel, Point, SessionMark, Window, WindowState
+from outcomes.review.charts.data import Band, Panel, Point, SessionMark, Window, WindowState
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 STATUS = {"held": "held", "planned": "planned", "not_held": "not held"}
+ASKED: dict[WindowState, str] = {
+    "answered": "answered",
+    "late": "answered late",
+    "missed": "missed",
+    "pending": "not closed yet",
+}
 
 
 def number(value: float) -> str:
@@ -64,6 +70,19 @@ def since_session(at: datetime, held: tuple[SessionMark, ...], starts: list[date
     return f"{long} after session {held[index - 1].number}"
 
 
+def band_words(panel: Panel) -> str:
+    """Name every band with its range, "Bands: mild 5–9, moderate 10–14"; "" without bands."""
+    bands = sorted(panel.bands, key=lambda band: band.low)
+    told = (f"{band.label}\u00a0{_range(band)}" for band in bands)
+    return f"Bands: {', '.join(told)}" if bands else ""
+
+
+def _range(band: Band) -> str:
+    """Write a band's range, or the one value that it holds."""
+    low, high = number(band.low), number(band.high)
+    return low if low == high else f"{low}–{high}"
+
+
 def point_label(panel: Panel, point: Point, since: str, zone: tzinfo) -> str:
     """Describe one score in full, "PHQ-9 14, moderate, 3 Nov 2026 09:12, 24 hours after …"."""
     parts = [f"{panel.code} {number(point.value)}", point.band, moment(point.at, zone), since]
@@ -80,9 +99,23 @@ def session_label(mark: SessionMark, zone: tzinfo) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def given_words(run: Sequence[SessionMark], zone: tzinfo) -> str:
+    """Say what a run of sessions was given, "sessions 1–6 from 8 Aug 2026, IV ketamine 40 mg"."""
+    first, last = run[0], run[-1]
+    if first is last:
+        return f"session {first.number} on {day(first.at, zone)}, {first.label}"
+    return f"sessions {first.number}–{last.number} from {day(first.at, zone)}, {first.label}"
+
+
 def tally(windows: Iterable[Window]) -> Counter[WindowState]:
     """Count the askings by what came of them."""
     return Counter(window.state for window in windows)
+
+
+def strip_label(code: str, counts: Counter[WindowState]) -> str:
+    """Count what came of the askings, "PHQ-9 asked 6 times: 4 answered, 1 missed, …"."""
+    told = [f"{counts[state]} {ASKED[state]}" for state in ASKED if counts[state]]
+    return f"{code} asked {counted(counts.total(), 'time')}: {', '.join(told)}"
 
 
 def coverage_words(panel: Panel) -> str:
