@@ -30,7 +30,7 @@ BANDS = ((20, "severe"), (15, "moderately severe"), (10, "moderate"), (5, "mild"
 @cache
 def version() -> InstrumentVersion:
     """Return the questionnaire that the bench sends."""
-    return InstrumentVersion.objects.current().of_code("PHQ-9").get()
+    return InstrumentVersion.objects.shipped().of_code("PHQ-9").get()
 
 
 def submit(request: HttpRequest, assignment_id: UUID) -> JsonResponse:

@@ -40,7 +40,7 @@ STILL_OWED = (AlertOutcome.NOT_REACHED,)
 @transaction.atomic
 def install_rules() -> None:
     """Make one rule for every safety question of every instrument in use."""
-    for version in InstrumentVersion.objects.current().select_related("instrument"):
+    for version in InstrumentVersion.objects.filter(is_current=True).select_related("instrument"):
         for item in version.definition.items:
             if item.safety is not None:
                 AlertRule.objects.get_or_create(

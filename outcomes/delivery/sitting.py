@@ -7,7 +7,7 @@ key. Whoever reads it asks `delivery.is_live` again, for every request.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -84,12 +84,20 @@ def _place(assignment: Assignment) -> tuple[int, datetime, int]:
 
 def expected_minutes(assignments: Iterable[Assignment]) -> int:
     """Return about how many minutes answering takes: the instruments' estimates, at least 1."""
-    versions = InstrumentVersion.objects.current().filter(
+    asked = list(assignments)
+    hashes = hashes_of(asked)
+    minutes = (definition_of(hashes[item.instrument_id]).minutes.value for item in asked)
+    return max(1, math.ceil(sum(estimate or 0 for estimate in minutes)))
+
+
+def hashes_of(assignments: Sequence[Assignment]) -> dict[UUID, str]:
+    """Return, by instrument, the content that the assignments of one clinic ask now."""
+    if not assignments:
+        return {}
+    versions = InstrumentVersion.objects.used_by(assignments[0].clinic_id).filter(
         instrument__in={assignment.instrument_id for assignment in assignments}
     )
-    hashes = dict(versions.values_list("instrument_id", "content_hash"))
-    minutes = (definition_of(hashes[item.instrument_id]).minutes.value for item in assignments)
-    return max(1, math.ceil(sum(estimate or 0 for estimate in minutes)))
+    return dict(versions.values_list("instrument_id", "content_hash"))
 
 
 def wording_for(definition: Definition, language: str) -> Wording:

@@ -98,7 +98,7 @@ def import_scores(
 def _prepare(clinic: Clinic, plan: Map, content: bytes, now: datetime) -> _Work:
     versions = {
         version.instrument.code: version
-        for version in InstrumentVersion.objects.current().select_related("instrument")
+        for version in InstrumentVersion.objects.used_by(clinic.pk).select_related("instrument")
     }
     definitions = {code: version.definition for code, version in versions.items()}
     if problems := list(definition_problems(plan, definitions)):

@@ -243,6 +243,7 @@ class Definition:
     notes: tuple[str, ...]
     content: Mapping[str, Any]  #: the document this was read from
     content_hash: str  #: SHA-256 (hex) of its canonical JSON: sorted keys, UTF-8, no spaces
+    scoring_hash: str  #: the same of what decides a score: options, branches, scales, levels
     allowed: Mapping[str, frozenset[int]]  #: the values each item takes
 
     @classmethod
@@ -254,7 +255,6 @@ class Definition:
         items = tuple(_item(i, row, options) for i, row in enumerate(data["items"]))
         by_id = {item.link_id: item for item in items}
         scales = tuple(_scale(i, row, by_id) for i, row in enumerate(data["scales"]))
-        canonical = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         definition = cls(
             code=data["code"],
             title=data["title"],
@@ -276,7 +276,8 @@ class Definition:
             wordings={name: _wording(name, words, data) for name, words in wording.items()},
             notes=tuple(data["notes"]),
             content=data,
-            content_hash=hashlib.sha256(canonical.encode()).hexdigest(),
+            content_hash=_hash(data),
+            scoring_hash=_hash(_scoring_of(data)),
             allowed={item.link_id: frozenset(o.value for o in item.options) for item in items},
         )
         _check_meaning(definition)
@@ -293,8 +294,8 @@ class Definition:
 
     def label_of(self, code: str) -> str:
         """Return the title of a scale or of a result in words; raises KeyError."""
-        titles = {row.code: row.title for row in (*self.scales, *self.levels)}
-        return titles[code]
+        titles = {scale.code: scale.title for scale in self.scales}
+        return {**titles, **{levels.code: levels.title for levels in self.levels}}[code]
 
     @property
     def branches(self) -> bool:
@@ -314,6 +315,28 @@ class Definition:
     def wording(self, language: str) -> Wording:
         """Return the words in a language; raises KeyError where it is not in .languages."""
         return self.wordings[language]
+
+
+def _hash(data: Any) -> str:
+    canonical = json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _scoring_of(data: Mapping[str, Any]) -> list[Any]:
+    """Return what decides a score, without words, codes and sources."""
+    items = [[row["link_id"], row["options"], row.get("enabled_when")] for row in data["items"]]
+    options = {
+        name: [[row["value"], row.get("score", row["value"])] for row in rows]
+        for name, rows in data["response_options"].items()
+    }
+    bands = [row.get("bands", {}).get("ranges") for row in data["scales"]]
+    scales = [[row["code"], _bare(row["scoring"]), _bare(row["missing"])] for row in data["scales"]]
+    levels = [[row["code"], row["ranks"], row["otherwise"]] for row in data.get("levels", ())]
+    return [items, options, scales, bands, levels]
+
+
+def _bare(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in rule.items() if name not in ("citation", "verified")}
 
 
 def load_library(folder: Path = LIBRARY) -> dict[str, Definition]:

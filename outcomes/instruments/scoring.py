@@ -13,8 +13,13 @@ from outcomes.instruments import conditions
 from outcomes.instruments.conditions import Given, Number
 from outcomes.instruments.definition import Definition, Item, Levels, Maximum, Scale
 
-#: stored with every score; changes whenever the same answers could score differently
+#: changes whenever this program could score the same answers by the same data differently
 SCORING_VERSION = "1"
+
+
+def version_of(definition: Definition) -> str:
+    """Return the scoring version: the program's, and what of the definition decides a score."""
+    return f"{SCORING_VERSION}-{definition.scoring_hash[:12]}"
 
 
 class AnswerError(ValueError):
@@ -140,6 +145,26 @@ def complete(definition: Definition, answers: Mapping[str, int | None]) -> dict[
     return {link_id: given.get(link_id) for link_id in items if link_id not in skipped}
 
 
+def asked_items(definition: Definition, answers: Mapping[str, int | None]) -> list[Item]:
+    """Return the items that a form asks, as its answers stand, in order.
+
+    One whose branch is not decided yet is not asked yet.
+    """
+    kept: dict[str, int] = {}
+    skipped: set[str] = set()
+    asked = []
+    for item in definition.items:
+        is_asked_now = is_asked(item, kept, skipped)
+        if is_asked_now is False:
+            skipped.add(item.link_id)
+        elif is_asked_now:
+            asked.append(item)
+            value = answers.get(item.link_id)
+            if value is not None:
+                kept[item.link_id] = value
+    return asked
+
+
 def prune(definition: Definition, answers: Mapping[str, int | None]) -> dict[str, int | None]:
     """Return a form's answers as they are kept, without those that an earlier answer took back.
 
@@ -147,14 +172,8 @@ def prune(definition: Definition, answers: Mapping[str, int | None]) -> dict[str
     Raises AnswerError.
     """
     given = checked(definition, answers)
-    kept: dict[str, int] = {}
-    skipped: set[str] = set()
-    for item in definition.items:
-        if is_asked(item, kept, skipped) is False:
-            skipped.add(item.link_id)
-        elif item.link_id in given:
-            kept[item.link_id] = given[item.link_id]
-    return complete(definition, kept)
+    asked = [item.link_id for item in asked_items(definition, given)]
+    return complete(definition, {key: given[key] for key in asked if key in given})
 
 
 def _hits(definition: Definition, given: Mapping[str, int]) -> Iterator[SafetyHit]:

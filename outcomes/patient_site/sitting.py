@@ -9,8 +9,9 @@ from uuid import UUID
 
 from outcomes.delivery import sitting as tickets
 from outcomes.delivery.models import Link
+from outcomes.instruments import scoring
 from outcomes.instruments.definition import Definition, Item, Wording
-from outcomes.instruments.models import InstrumentVersion, definition_of
+from outcomes.instruments.models import definition_of
 from outcomes.responses.models import QuestionnaireResponse
 from outcomes.scheduling.models import Assignment
 
@@ -36,6 +37,7 @@ class Step:
     revision: int
     value: int | None
     is_met: bool
+    branches: bool  #: whether an answer may open or close questions after it
 
     @property
     def text(self) -> str:
@@ -147,7 +149,7 @@ def build(link: Link, now: datetime) -> Sitting:
             assignment__in=assignments
         )
     }
-    current = _current_hashes(assignments)
+    current = tickets.hashes_of(assignments)
     steps: list[Step] = []
     for assignment in assignments:
         response = responses.get(assignment.pk)
@@ -156,13 +158,6 @@ def build(link: Link, now: datetime) -> Sitting:
             link, assignment, definition_of(content_hash), response, starts_at=len(steps) + 1
         )
     return Sitting(link, tuple(steps))
-
-
-def _current_hashes(assignments: list[Assignment]) -> dict[UUID, str]:
-    versions = InstrumentVersion.objects.current().filter(
-        instrument__in={assignment.instrument_id for assignment in assignments}
-    )
-    return dict(versions.values_list("instrument_id", "content_hash"))
 
 
 def _steps_of(
@@ -175,7 +170,8 @@ def _steps_of(
 ) -> Iterator[Step]:
     wording = tickets.wording_for(definition, link.invitation.patient.language)
     answers = response.answers if response else {}
-    for number, item in enumerate(definition.items, starts_at):
+    asked = scoring.asked_items(definition, answers)
+    for number, item in enumerate(asked, starts_at):
         yield Step(
             number=number,
             assignment=assignment,
@@ -184,4 +180,5 @@ def _steps_of(
             revision=response.revision if response else 0,
             value=answers.get(item.link_id),
             is_met=item.link_id in answers,
+            branches=definition.branches,
         )

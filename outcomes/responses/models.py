@@ -91,8 +91,8 @@ class ScoreQuerySet(ClinicRowQuerySet["Score"]):
     """Scores, narrowed to those that count."""
 
     def current(self) -> Self:
-        """Keep scores of final responses; those of replaced ones stay stored."""
-        return self.filter(response__status=ResponseStatus.FINAL)
+        """Keep the newest scoring of final responses; every other score stays stored."""
+        return self.filter(is_current=True, response__status=ResponseStatus.FINAL)
 
 
 class Score(ClinicRow):
@@ -112,6 +112,7 @@ class Score(ClinicRow):
     is_prorated = models.BooleanField(default=False)
     missing_reason = models.CharField(max_length=200, blank=True)
     scoring_version = models.CharField(max_length=20)
+    is_current = models.BooleanField(default=True)
     at = models.DateTimeField()
 
     objects = ScoreQuerySet.as_manager()
@@ -120,6 +121,11 @@ class Score(ClinicRow):
         constraints = [
             models.UniqueConstraint(
                 fields=["response", "scale", "scoring_version"], name="score_once_per_version"
+            ),
+            models.UniqueConstraint(
+                fields=["response", "scale"],
+                condition=Q(is_current=True),
+                name="score_one_current",
             ),
             models.CheckConstraint(
                 condition=Q(value__isnull=False) | ~Q(band="") | ~Q(missing_reason=""),

@@ -48,8 +48,8 @@ def _begin(
     assignment: Assignment, language: str, mode: Mode, now: datetime
 ) -> QuestionnaireResponse:
     # The content is read once in a process, by its hash.
-    current = InstrumentVersion.objects.current().defer("content")
-    version = current.get(instrument_id=assignment.instrument_id)
+    used = InstrumentVersion.objects.used_by(assignment.clinic_id).defer("content")
+    version = used.get(instrument_id=assignment.instrument_id)
     return QuestionnaireResponse(
         clinic_id=assignment.clinic_id,
         patient_id=assignment.patient_id,
@@ -157,20 +157,22 @@ def store_scores(response: QuestionnaireResponse, result: scoring.ScoreResult) -
 def scores_of(response: QuestionnaireResponse, result: scoring.ScoreResult) -> list[Score]:
     """Return one unsaved row per scale of a final response."""
     assert response.submitted_at is not None
+    definition = response.instrument_version.definition
+    version = scoring.version_of(definition)
     return [
         Score(
             clinic_id=response.clinic_id,
             response=response,
             patient_id=response.patient_id,
             episode_id=response.episode_id,
-            instrument_code=response.instrument_version.definition.code,
+            instrument_code=definition.code,
             scale=code,
             value=score.value,
             standard_error=score.standard_error,
             band=score.band or "",
             is_prorated=score.prorated,
             missing_reason=score.reason,
-            scoring_version=scoring.SCORING_VERSION,
+            scoring_version=version,
             at=response.submitted_at,
         )
         for code, score in result.scores.items()

@@ -94,7 +94,7 @@ def replan(*, course: Course, now: datetime) -> None:
         return
     spec = spec_of(course.schedule_id)
     facts = _facts_of(course)
-    sendable = _sendable_instruments()
+    sendable = _sendable_instruments(course.clinic_id)
     planned = [
         item
         for item in engine.plan(_rules_in_force(course, spec), spec.spacing_days, facts, now)
@@ -112,8 +112,8 @@ def _rules_in_force(course: Course, spec: ScheduleSpec) -> tuple[RuleSpec, ...]:
     return spec.rules
 
 
-def _sendable_instruments() -> dict[str, Instrument]:
-    versions = InstrumentVersion.objects.current().select_related("instrument")
+def _sendable_instruments(clinic_id: UUID) -> dict[str, Instrument]:
+    versions = InstrumentVersion.objects.used_by(clinic_id).select_related("instrument")
     return {
         version.instrument.code: version.instrument
         for version in versions

@@ -51,7 +51,7 @@ def test_each_line_in_is_one_line_out(run: Any) -> None:
         {
             "complete": True,
             "scores": {"total": {"value": 7, "band": "mild"}},
-            "levels": {"syndrome": {"value": "neither"}},
+            "levels": {"syndrome": {"value": "other depressive syndrome"}},
             "safety": [{"item": "9", "value": 1, "at_least": 1}],
         },
     ]

@@ -12,7 +12,7 @@ from outcomes import workflows
 from outcomes.alerts.models import Alert
 from outcomes.audit.models import SYSTEM, AuditEvent
 from outcomes.clinics.models import User
-from outcomes.instruments.scoring import SCORING_VERSION, AnswerError
+from outcomes.instruments.scoring import AnswerError, version_of
 from outcomes.responses.models import Mode, QuestionnaireResponse, ResponseStatus, Score
 from outcomes.responses.services import AlreadySubmitted, StaleRevision
 from outcomes.scheduling.models import Assignment
@@ -107,7 +107,11 @@ def test_a_submission_stores_answers_score_version_and_hash(
     score = Score.objects.get(scale="total")
     assert response.answers == {**ANSWERS, "10": None}
     assert response.content_hash == response.instrument_version.content_hash
-    assert (score.value, score.band, score.scoring_version) == (9, "mild", SCORING_VERSION)
+    assert (score.value, score.band, score.scoring_version) == (
+        9,
+        "mild",
+        version_of(score.response.instrument_version.definition),
+    )
 
 
 def test_the_same_submission_again_gives_the_same_reply(item: Assignment, now: datetime) -> None:

@@ -23,13 +23,17 @@ from outcomes.scheduling.models import Schedule
 
 
 class InstrumentViewSet(TokenViewSet):
-    """The questionnaires of the library, each in its current version."""
+    """The questionnaires that the clinic can use, each in its current version."""
 
     scopes = {"list": ANY_SCOPE, "retrieve": ANY_SCOPE}
-    queryset = InstrumentVersion.objects.current().select_related("instrument")
+    queryset = InstrumentVersion.objects.select_related("instrument")
     lookup_field = "instrument__code"
     lookup_url_kwarg = "code"
     lookup_value_converter = "str"
+
+    def get_queryset(self) -> QuerySet[InstrumentVersion]:
+        """Return the versions that the token's clinic uses."""
+        return InstrumentVersion.objects.used_by(self.token.clinic_id).select_related("instrument")
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
         """Return the short form for a list, the whole for one."""

@@ -46,7 +46,7 @@ def build_demo(
     clinic, staff = open_clinic(slug, now - timedelta(days=days + 4))
     stage = Stage(clinic, staff, now)
     clinicians = (staff["clinician"], staff["clinician"], staff["clinician2"])
-    versions = InstrumentVersion.objects.current().select_related("instrument")
+    versions = InstrumentVersion.objects.shipped().select_related("instrument")
     definitions = {version.instrument.code: version for version in versions}
     stories = []
     for part in roster(seed, patients, now, days):

@@ -81,7 +81,7 @@ class Library:
     def read(cls) -> Library:
         """Read the shipped schedule, instruments and safety rules."""
         schedule = Schedule.objects.get(clinic=None, code="phq9-gad7-only", is_current=True)
-        versions = InstrumentVersion.objects.current().select_related("instrument")
+        versions = InstrumentVersion.objects.shipped().select_related("instrument")
         return cls(
             schedule=schedule,
             rules={rule.code: rule for rule in schedule.rules.all()},
