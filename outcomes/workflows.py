@@ -7,7 +7,7 @@ in from a front door or a task.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -37,10 +37,11 @@ from outcomes.delivery import services as delivery
 from outcomes.delivery.models import NOT_FOR_ME, Invitation
 from outcomes.instruments import scoring
 from outcomes.instruments import services as instruments
+from outcomes.instruments.models import Instrument, InstrumentVersion
 from outcomes.instruments.scoring import ScoreResult
 from outcomes.responses import services as responses
 from outcomes.responses.models import Mode, QuestionnaireResponse
-from outcomes.responses.services import AlreadySubmitted, Answers
+from outcomes.responses.services import AlreadySubmitted, Answers, Outdated, Rescored
 from outcomes.scheduling import services as scheduling
 from outcomes.scheduling.models import Assignment, AssignmentState
 
@@ -57,6 +58,86 @@ def install_library(*, now: datetime) -> tuple[int, int]:
     added = instruments.install_library(now=now)
     alerts.install_rules()
     return added, scheduling.install_library(now=now)
+
+
+@audit.atomic()
+def add_wording(
+    *,
+    instrument: Instrument,
+    clinic: Clinic,
+    language: str,
+    wording: Mapping[str, Any],
+    licence_statement: str,
+    by: Actor,
+    now: datetime,
+) -> InstrumentVersion:
+    """Give a clinic an instrument's words, and plan anew what can now be asked."""
+    version = instruments.add_wording(
+        instrument=instrument,
+        clinic_id=clinic.pk,
+        language=language,
+        wording=wording,
+        licence_statement=licence_statement,
+        by=by,
+        now=now,
+    )
+    _plan_anew(clinic)
+    return version
+
+
+@audit.atomic()
+def save_own_instrument(
+    *, clinic: Clinic, content: Mapping[str, Any], by: Actor, now: datetime
+) -> InstrumentVersion:
+    """Store a clinic's own instrument with its safety rules."""
+    version = instruments.save_own(clinic_id=clinic.pk, content=content, by=by, now=now)
+    alerts.install_rules()
+    _plan_anew(clinic)
+    return version
+
+
+@audit.atomic()
+def retire_instrument(
+    *, version: InstrumentVersion, clinic: Clinic, by: Actor, now: datetime
+) -> None:
+    """Ask a clinic's own version no more, and plan anew what was to be asked."""
+    instruments.retire_own(version=version, by=by, now=now)
+    _plan_anew(clinic)
+
+
+def _plan_anew(clinic: Clinic) -> None:
+    under_way = Course.objects.filter(clinic=clinic, ended_at=None)
+    scheduling.request_plan(under_way.values_list("pk", flat=True))
+
+
+def rescore(*, by: Actor, now: datetime, is_dry_run: bool) -> Iterator[Rescored]:
+    """Yield every result that the current definitions score otherwise than it is stored.
+
+    Unless it is a dry run, today's scores become the current ones, a batch at a time; the old
+    scores stay as they were.
+    """
+    for outdated in responses.find_outdated(AT_MOST * 20):
+        with audit.atomic():
+            differing = responses.rescore(outdated, is_dry_run=is_dry_run)
+            if not is_dry_run:
+                _record_rescoring(outdated, len(differing), by, now)
+        yield from differing
+
+
+def _record_rescoring(outdated: Outdated, differing: int, by: Actor, now: datetime) -> None:
+    audit.record(
+        clinic_id=outdated.responses[0].clinic_id,
+        by=by,
+        now=now,
+        action="scores.renewed",
+        object_type="Score",
+        data={
+            "instrument": outdated.target.code,
+            "scoring_version": scoring.version_of(outdated.target),
+            "responses": len(outdated.responses),
+            "differing": differing,
+        },
+    )
 
 
 # -- Patients ------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from outcomes.alerts.models import Alert, AlertReason
-from outcomes.instruments.definition import Definition, Item, Scale, Wording
+from outcomes.instruments.definition import Definition, Item, Scale, Source, Wording
 from outcomes.responses.models import QuestionnaireResponse, Score
 
 
@@ -18,6 +18,7 @@ class Answer:
     text: str
     value: int | None
     label: str
+    is_skipped: bool = False  #: not asked, because of an earlier answer
 
     @property
     def is_positive(self) -> bool:
@@ -27,11 +28,13 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class ScaleResult:
-    """One stored score beside what is published about its scale."""
+class Result:
+    """One stored score beside what is published about it; a result in words has no scale."""
 
     score: Score
-    scale: Scale
+    title: str
+    source: Source
+    scale: Scale | None
 
 
 def wording_of(definition: Definition, language: str) -> Wording | None:
@@ -46,21 +49,38 @@ def answers_of(response: QuestionnaireResponse) -> list[Answer]:
     """Return every item of a response in its order."""
     definition = response.instrument_version.definition
     words = wording_of(definition, response.language)
-    return [_answer(item, response.answers.get(item.link_id), words) for item in definition.items]
+    is_final = response.submitted_at is not None
+    return [
+        _answer(
+            item,
+            response.answers.get(item.link_id),
+            words,
+            is_skipped=is_final and item.link_id not in response.answers,
+        )
+        for item in definition.items
+    ]
 
 
-def _answer(item: Item, value: int | None, words: Wording | None) -> Answer:
+def _answer(
+    item: Item, value: int | None, words: Wording | None, *, is_skipped: bool = False
+) -> Answer:
     if words is None:
-        return Answer(item, "", value, "")
+        return Answer(item, "", value, "", is_skipped)
     label = words.options[item.link_id].get(value, "") if value is not None else ""
-    return Answer(item, words.items[item.link_id], value, label)
+    return Answer(item, words.items[item.link_id], value, label, is_skipped)
 
 
-def results_of(response: QuestionnaireResponse) -> list[ScaleResult]:
-    """Return the stored scores of a response in the order of its scales."""
-    stored = {score.scale: score for score in response.scores.all()}
-    scales = response.instrument_version.definition.scales
-    return [ScaleResult(stored[scale.code], scale) for scale in scales if scale.code in stored]
+def results_of(response: QuestionnaireResponse) -> list[Result]:
+    """Return the stored scores of a response in the order of its definition."""
+    stored = {score.scale: score for score in response.scores.all() if score.is_current}
+    definition = response.instrument_version.definition
+    found = [
+        Result(stored[row.code], row.title, row.scoring, row)
+        for row in definition.scales
+        if row.code in stored
+    ]
+    words = [row for row in definition.levels if row.code in stored]
+    return [*found, *(Result(stored[row.code], row.title, row, None) for row in words)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def codebook(request: StaffRequest) -> HttpResponse:
     form = "json" if request.GET.get("form") == "json" else "csv"
     content_type, make = CODEBOOKS[form]
     return HttpResponse(
-        make(),
+        make(request.clinic.pk),
         content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="codebook.{form}"'},
     )

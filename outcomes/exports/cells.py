@@ -131,6 +131,8 @@ def _label(labels: str, language: str, answers: str, link_id: str) -> str:
 def _unanswered(mode: str, answers: str, link_id: str) -> str:
     if _member(answers, link_id):
         return ""
+    if link_id not in _parsed(answers):
+        return "skipped"
     return "not recorded" if mode == "import" else "left open"
 
 
@@ -159,6 +161,7 @@ LABEL = Kind("text", _guarded("({0} -> {1} ->> ({2} ->> {3}))"), _label)
 UNANSWERED = Kind(
     "code",
     "CASE WHEN {1} ->> {2} IS NOT NULL THEN NULL"
+    " WHEN NOT jsonb_exists({1}, {2}) THEN 'skipped'"
     " WHEN {0} = 'import' THEN 'not recorded' ELSE 'left open' END",
     _unanswered,
 )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
+
+from django.db.models import Q
 
 from outcomes.exports.cells import guard, line
 from outcomes.exports.tables import TABLES
 from outcomes.instruments.definition import Definition, Item, Rule, Scale
+from outcomes.instruments.evidence import rules_of
 from outcomes.instruments.models import InstrumentVersion
 
 READING = (
@@ -27,8 +31,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def build() -> dict[str, Any]:
-    """Return the codebook: how to read the files, all tables, all stored questionnaires."""
+def build(clinic_id: UUID) -> dict[str, Any]:
+    """Return a clinic's codebook: how to read the files, all tables, all questionnaires it has."""
     return {
         "reading": list(READING),
         "tables": {
@@ -49,28 +53,30 @@ def build() -> dict[str, Any]:
         },
         "instruments": [
             {**definition.content, "content_hash": definition.content_hash}
-            for definition in _definitions()
+            for definition in _definitions(clinic_id)
         ],
     }
 
 
-def _definitions() -> list[Definition]:
-    versions = InstrumentVersion.objects.order_by("instrument__code", "created_at", "content_hash")
+def _definitions(clinic_id: UUID) -> list[Definition]:
+    # Another clinic's own wording is licensed to that clinic.
+    held = InstrumentVersion.objects.filter(Q(clinic=None) | Q(clinic=clinic_id))
+    versions = held.order_by("instrument__code", "created_at", "content_hash")
     return [version.definition for version in versions.only("content_hash")]
 
 
-def as_json() -> str:
+def as_json(clinic_id: UUID) -> str:
     """Return the codebook as JSON; a questionnaire is its whole definition, citations and all."""
-    return json.dumps(build(), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(build(clinic_id), ensure_ascii=False, indent=2) + "\n"
 
 
-def as_csv() -> str:
+def as_csv(clinic_id: UUID) -> str:
     """Return the codebook as CSV: one line per column, item, scale, band and rule."""
-    cells = ([guard(row.get(name, "")) for name in COLUMNS] for row in _rows())
+    cells = ([guard(row.get(name, "")) for name in COLUMNS] for row in _rows(clinic_id))
     return line(list(COLUMNS)) + "".join(map(line, cells))
 
 
-def _rows() -> Iterator[dict[str, str]]:
+def _rows(clinic_id: UUID) -> Iterator[dict[str, str]]:
     for number, sentence in enumerate(READING, 1):
         yield {"part": "reading", "name": str(number), "meaning": sentence}
     for table in TABLES.values():
@@ -85,7 +91,7 @@ def _rows() -> Iterator[dict[str, str]]:
                 "unit": column.unit,
                 "values": _listed(column.values),
             }
-    for definition in _definitions():
+    for definition in _definitions(clinic_id):
         shared = {"of": definition.code, "content_hash": definition.content_hash}
         for row in _instrument_rows(definition):
             yield {**shared, **row}
@@ -111,10 +117,31 @@ def _instrument_rows(definition: Definition) -> Iterator[dict[str, str]]:
         "source": licence.citation,
         "verified": _truth(licence.verified),
     }
+    for name, fact, unit in (
+        ("recall period", definition.recall, "days"),
+        ("time to answer", definition.minutes, "minutes"),
+    ):
+        yield {
+            "part": "fact",
+            "name": name,
+            "unit": unit,
+            "values": "" if fact.value is None else f"{fact.value:g}",
+            "source": fact.citation,
+            "verified": _truth(fact.verified),
+        }
     for item in definition.items:
         yield from _item_rows(definition, item)
     for scale in definition.scales:
         yield from _scale_rows(scale)
+    for levels in definition.levels:
+        yield {
+            "part": "result in words",
+            "name": levels.code,
+            "meaning": levels.title,
+            "values": "; ".join((*(rank.label for rank in levels.ranks), levels.otherwise)),
+            "source": levels.citation,
+            "verified": _truth(levels.verified),
+        }
 
 
 def _item_rows(definition: Definition, item: Item) -> Iterator[dict[str, str]]:
@@ -162,11 +189,8 @@ def _scale_rows(scale: Scale) -> Iterator[dict[str, str]]:
             "source": scale.bands_source.citation,
             "verified": _truth(scale.bands_source.verified),
         }
-    named = ("baseline_min", "response", "remission", "reliable_change")
-    rules = [(name.replace("_", " "), getattr(scale, name)) for name in named]
-    for name, rule in [*(("cut-off", cutoff) for cutoff in scale.cutoffs), *rules]:
-        if rule is not None:
-            yield _rule_row(scale, name, rule)
+    for name, rule in rules_of(scale):
+        yield _rule_row(scale, name, rule)
 
 
 def _rule_row(scale: Scale, name: str, rule: Rule) -> dict[str, str]:

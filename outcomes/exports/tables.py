@@ -76,7 +76,8 @@ def _spans(clinic_id: UUID) -> list[QuerySet[Any, Any]]:
 
 def _score_rows(selection: Selection) -> Rows:
     scores = selection.of(Score.objects.current(), "at").values(
-        "id", "patient_id", "episode_id", "response_id", "scale", "value", "band", "is_prorated",
+        "id", "patient_id", "episode_id", "response_id", "scale", "value", "standard_error", "band",
+        "is_prorated",
         "missing_reason", "scoring_version", "at",
         code=F("instrument_code"),
         record_number=F("patient__record_number"),
@@ -105,14 +106,19 @@ def _score_rows(selection: Selection) -> Rows:
 
 SCORES = Table(
     "scores",
-    "One row per scale of each finished questionnaire. A corrected one shows its correction.",
+    "One row per result of each finished questionnaire. A corrected one shows its correction.",
     (
         *PATIENT,
         *COURSE,
         *FILLED_IN,
         column("scale", cells.TEXT, "the scale of the questionnaire"),
-        column("value", cells.NUMBER, "the score; empty where too many items are missing"),
-        column("band", cells.TEXT, "the published range the value lies in"),
+        column(
+            "value",
+            cells.NUMBER,
+            "the score; empty where too many items are missing, and for a result in words",
+        ),
+        column("standard_error", cells.NUMBER, "of the value, where one is published"),
+        column("band", cells.TEXT, "the published range the value lies in, or the result in words"),
         column("is_prorated", cells.FLAG, "whether missing items took the mean of the others"),
         column("missing_reason", cells.TEXT, "why there is no value"),
         column("scoring_version", cells.CODE, "the version of the scoring program"),
@@ -239,7 +245,11 @@ ANSWERS = Table(
             "core.mode",
             "core.answers",
             "item.link_id",
-            values={"left open": "shown and not answered", "not recorded": "not in the import"},
+            values={
+                "left open": "shown and not answered",
+                "skipped": "not asked, because of an earlier answer: not the same as missing",
+                "not recorded": "not in the import",
+            },
         ),
         column(
             "answered_at_utc",

@@ -218,6 +218,14 @@ class Wording(Source):
     options: Mapping[str, Mapping[int, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Count the answer sets that other people's programs scored and this definition scores alike."""
+
+    golden_rows: int
+    programs: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Definition:
     """Describe one exact version of an instrument."""
@@ -241,6 +249,7 @@ class Definition:
     charted: tuple[str, ...]  #: codes of the scales that a chart shows
     wordings: Mapping[str, Wording]
     notes: tuple[str, ...]
+    proof: Proof | None
     content: Mapping[str, Any]  #: the document this was read from
     content_hash: str  #: SHA-256 (hex) of its canonical JSON: sorted keys, UTF-8, no spaces
     scoring_hash: str  #: the same of what decides a score: options, branches, scales, levels
@@ -275,6 +284,7 @@ class Definition:
             charted=tuple(data.get("charted", (scale.code for scale in scales[:1]))),
             wordings={name: _wording(name, words, data) for name, words in wording.items()},
             notes=tuple(data["notes"]),
+            proof=_proof(data.get("proof")),
             content=data,
             content_hash=_hash(data),
             scoring_hash=_hash(_scoring_of(data)),
@@ -439,6 +449,10 @@ def _scale(i: int, data: Mapping[str, Any], items: Mapping[str, Item]) -> Scale:
         cutoffs=tuple(Rule(**row) for row in data.get("cutoffs", ())),
         **{name: Rule(**data[name]) if name in data else None for name in rules},
     )
+
+
+def _proof(data: Mapping[str, Any] | None) -> Proof | None:
+    return Proof(data["golden_rows"], tuple(data["programs"])) if data else None
 
 
 def _points(item: Item, is_reversed: bool) -> Mapping[int, int | None]:

@@ -214,8 +214,13 @@ def _scores(episode: EpisodeOfCare) -> list[StoredScore]:
 
 
 def _is_shown(score: StoredScore) -> bool:
-    """Say whether this scale has a panel: the instrument's first scale does."""
-    return definition_of(score.content_hash).scales[0].code == score.scale
+    """Say whether this result has a panel: the instrument names the scales that do."""
+    return score.scale in definition_of(score.content_hash).charted
+
+
+def panel_name(definition: Definition, scale: Scale) -> str:
+    """Return the instrument's code, with the scale's title where it charts several."""
+    return definition.code if len(definition.charted) == 1 else f"{definition.code} {scale.title}"
 
 
 def _session_marks(sessions: Sequence[TreatmentSession]) -> Iterator[SessionMark]:
@@ -343,7 +348,7 @@ def _panel(
     start = baseline.point
     remission = _remission_rule(scale)
     return Panel(
-        code=definition.code,
+        code=panel_name(definition, scale),
         title=definition.title,
         low=scale.low,
         high=scale.high,

@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.alerts.models import AlertOutcome
+from outcomes.responses.models import QuestionnaireResponse, Score
 
 register = template.Library()
 
@@ -31,6 +32,15 @@ CLINIC_PAGES = frozenset(
         "audit",
     }
 )
+
+
+@register.filter
+def headline(response: QuestionnaireResponse) -> Score | None:
+    """Return the result that stands for a whole response: the charted scale, else its word."""
+    definition = response.instrument_version.definition
+    wanted = [*definition.charted, *(levels.code for levels in definition.levels)]
+    stored = {score.scale: score for score in response.scores.all() if score.is_current}
+    return next((stored[code] for code in wanted if code in stored), None)
 
 
 @register.filter

@@ -124,6 +124,13 @@ def test_the_command_writes_the_same_file_and_a_codebook(
     assert AuditEvent.objects.filter(action="export.made")[0].actor_label == "manage.py export"
 
 
+def test_without_a_name_the_codebook_stands_beside_the_file(
+    history: Enrolment, tmp_path: Path
+) -> None:
+    call_command("export", "answers", clinic="north", output=str(tmp_path / "answers.csv"))
+    assert (tmp_path / "answers.codebook.csv").read_text().startswith("part,of,")
+
+
 def test_the_command_writes_to_standard_output(
     history: Enrolment, monkeypatch: pytest.MonkeyPatch
 ) -> None:

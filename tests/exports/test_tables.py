@@ -195,8 +195,10 @@ def test_an_empty_clinic_gives_a_header(other_clinic: Clinic) -> None:
         assert header.decode() == ",".join(column.name for column in table.columns) + "\n"
 
 
-def test_the_codebook_explains_every_column_and_questionnaire(library: None) -> None:
-    book = codebook.build()
+def test_the_codebook_explains_every_column_and_questionnaire(
+    library: None, clinic: Clinic
+) -> None:
+    book = codebook.build(clinic.pk)
     for table in TABLES.values():
         described = {column["name"]: column for column in book["tables"][table.name]["columns"]}
         assert list(described) == [column.name for column in table.columns]
@@ -204,7 +206,7 @@ def test_the_codebook_explains_every_column_and_questionnaire(library: None) -> 
     phq = next(one for one in book["instruments"] if one["code"] == "PHQ-9")
     assert phq["direction"] == "higher_is_worse"
     assert phq["licence"]["class"] == "bundle"
-    rows = codebook.as_csv().splitlines()
+    rows = codebook.as_csv(clinic.pk).splitlines()
     assert any(row.startswith("item,PHQ-9,") and "Little interest" in row for row in rows)
     assert any(row.startswith("band,PHQ-9,") and "20 to 27" in row for row in rows)
     assert any(row.startswith("item,BDI-II,") and "not stored here" in row for row in rows)

@@ -67,6 +67,19 @@ def test_every_golden_row_scores_as_its_reference(
     assert wrong == []
 
 
+@pytest.mark.parametrize("code", ROWS)
+def test_the_proof_on_the_page_is_what_was_run(
+    code: str, golden: dict[str, list[dict[str, Any]]]
+) -> None:
+    proof = LIBRARY[code].proof
+    assert proof is not None
+    assert proof.golden_rows == len(golden[code])
+
+
+def test_no_proof_is_claimed_without_rows() -> None:
+    assert {code for code, row in LIBRARY.items() if row.proof} == set(ROWS)
+
+
 def test_no_instrument_of_the_reference_is_missing(
     golden: dict[str, list[dict[str, Any]]],
 ) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
@@ -35,17 +36,21 @@ class Command(BaseCommand):
         parser.add_argument("--clinic", required=True, metavar="SLUG")
         parser.add_argument("--format", choices=["csv"], default="csv")
         parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
-        parser.add_argument("--codebook", metavar="FILE", help="ends in .csv or .json")
+        parser.add_argument(
+            "--codebook", metavar="FILE", help="ends in .csv or .json (FILE.codebook.csv)"
+        )
         parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD")
         parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Write the codebook, then the table."""
+        """Write the table, then the codebook beside it."""
         clinic = Clinic.objects.filter(slug=options["clinic"]).first()
         if clinic is None:
             raise CommandError(f"There is no clinic “{options['clinic']}”.", returncode=2)
-        if options["codebook"]:
-            write_codebook(options["codebook"])
+        output = options["output"]
+        book = options["codebook"] or beside(output)
+        if book:
+            codebook_writer(book)
         blocks = export(
             table=TABLES[options["table"]],
             clinic=clinic,
@@ -54,18 +59,30 @@ class Command(BaseCommand):
             since=options["since"],
             until=options["until"],
         )
-        if options["output"] == "-":
+        if output == "-":
             print_out(blocks)
         else:
-            write(options["output"], blocks)
+            write(output, blocks)
+        if book:
+            write_codebook(book, clinic)
 
 
-def write_codebook(name: str) -> None:
-    """Write the codebook in the form that the file's ending names."""
+def beside(output: str) -> str:
+    """Return the name of the codebook beside a file: scores.csv has scores.codebook.csv."""
+    return "" if output == "-" else str(Path(output).with_suffix(".codebook.csv"))
+
+
+def codebook_writer(name: str) -> Callable[[UUID], str]:
+    """Return what writes the form that the file's ending names; refuse any other ending."""
     make = CODEBOOKS.get(Path(name).suffix)
     if make is None:
         raise CommandError("The codebook's name must end in .csv or .json.", returncode=2)
-    write(name, [make().encode()])
+    return make
+
+
+def write_codebook(name: str, clinic: Clinic) -> None:
+    """Write the codebook in the form that the file's ending names."""
+    write(name, [codebook_writer(name)(clinic.pk).encode()])
 
 
 def print_out(blocks: Generator[bytes, None, None]) -> None:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from outcomes.instruments import scoring
+from outcomes.instruments.definition import Definition
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Mode, QuestionnaireResponse, ResponseStatus, Score
 from outcomes.scheduling.models import Assignment
@@ -156,8 +157,14 @@ def store_scores(response: QuestionnaireResponse, result: scoring.ScoreResult) -
 
 def scores_of(response: QuestionnaireResponse, result: scoring.ScoreResult) -> list[Score]:
     """Return one unsaved row per scale of a final response."""
+    return scores_by(response.instrument_version.definition, response, result)
+
+
+def scores_by(
+    definition: Definition, response: QuestionnaireResponse, result: scoring.ScoreResult
+) -> list[Score]:
+    """Return one unsaved row per result that a definition gives a final response."""
     assert response.submitted_at is not None
-    definition = response.instrument_version.definition
     version = scoring.version_of(definition)
     return [
         Score(
