@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outcomes.instruments.definition import load_library
 from outcomes.scheduling import engine
 from outcomes.scheduling.engine import AnswerFact, CourseFacts, Planned, ScheduleSpec, SessionFact
 
@@ -29,7 +30,7 @@ def content(code: str) -> dict[str, Any]:
 
 
 def schedule(code: str) -> ScheduleSpec:
-    return engine.parse_schedule(content(code), known_instruments={"PHQ-9", "GAD-7", "MOOD-1"})
+    return engine.parse_schedule(content(code), known_instruments=set(load_library()))
 
 
 DEFAULT = schedule("ketamine-default")
@@ -59,13 +60,28 @@ def test_every_schedule_ships_with_a_title_and_a_basis_for_each_rule() -> None:
     assert codes == ["ketamine-default", "phq9-gad7-only"]
     for code in codes:
         spec = schedule(code)
-        assert (spec.code, spec.version, spec.spacing_days) == (code, 1, {"PHQ-9": 7, "GAD-7": 7})
+        assert (spec.code, spec.spacing_days) == (code, {"PHQ-9": 7, "GAD-7": 7})
         assert all(rule.title and rule.basis for rule in spec.rules)
         assert "design choice" in spec.description
 
 
-def test_the_short_schedule_is_the_default_without_the_daily_question() -> None:
-    assert SHORT.rules == tuple(r for r in DEFAULT.rules if r.instruments != ("MOOD-1",))
+def test_the_short_schedule_is_the_default_with_phq9_and_gad7_only() -> None:
+    assert SHORT.rules == tuple(r for r in DEFAULT.rules if r.instruments == ("PHQ-9", "GAD-7"))
+
+
+def test_baseline_asks_more_by_indication() -> None:
+    by_indication = {
+        rule.instruments[0]: rule.indications
+        for rule in DEFAULT.rules
+        if rule.code.startswith("baseline-")
+    }
+    assert by_indication == {
+        "ASRM": ("bipolar",),
+        "PCL-5": ("ptsd",),
+        "AUDIT-C": ("alcohol",),
+        "PEG": ("pain",),
+        "WSAS": (),
+    }
 
 
 def test_an_induction_is_followed_weekly_then_every_2_weeks_then_every_4() -> None:
@@ -82,7 +98,7 @@ def test_the_week_after_the_last_session_is_asked_once_the_earlier_one_is_answer
 
 
 def test_baseline_opens_a_week_before_and_closes_at_the_first_session() -> None:
-    baseline = asked(DEFAULT, course(INDUCTION), FIRST - timedelta(days=8))[0]
+    baseline = asked(SHORT, course(INDUCTION), FIRST - timedelta(days=8))[0]
     assert (baseline.rule_code, baseline.closes_at) == ("baseline", FIRST)
     assert baseline.opens_at == FIRST - timedelta(days=7)
     assert len(baseline.reminders_at) == 2

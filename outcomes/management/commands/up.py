@@ -42,9 +42,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: str, setup: bool, **options: Any) -> None:
         """Check what can be checked at once, then run until told to stop."""
         number = free_port(port)
-        # Links in mail lead to this server, unless the environment names another address.
-        settings.BASE_URL = os.environ.setdefault("BASE_URL", f"http://{HOST}:{number}")
         with alone(settings.VAR_DIR):
+            # Links in mail lead to this server, unless the environment names another address.
+            settings.BASE_URL = os.environ.setdefault("BASE_URL", f"http://{HOST}:{number}")
             if setup:
                 call_command("setup", "--no-log-ins", stdout=self.stdout)
             require_migrated()
