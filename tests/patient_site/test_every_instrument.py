@@ -1,0 +1,124 @@
+"""Every questionnaire whose words ship, answered to the end on a phone, with an eye for barriers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import axe_playwright_python
+import pytest
+import time_machine
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from outcomes import workflows
+from outcomes.delivery import services as delivery
+from outcomes.delivery import sitting as tickets
+from outcomes.instruments.definition import load_library
+from outcomes.instruments.models import InstrumentVersion
+from outcomes.responses.models import Score
+from outcomes.scheduling.models import Assignment, ScheduleRule
+from outcomes.workflows import Enrolment
+from tests.conftest import NOW
+
+CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+BUNDLED = [code for code, definition in load_library().items() if definition.is_sendable]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
+]
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[time_machine.Traveller]:
+    """Start the clock at NOW and let it run: the browser's own does."""
+    with time_machine.travel(NOW, tick=True) as traveller:
+        yield traveller
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium, for this file only."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+def ask(enrolment: Enrolment, code: str) -> str:
+    """Ask the patient one questionnaire; return the ticket of a phone past the birth date."""
+    schedule = enrolment.course.schedule
+    assert schedule is not None
+    rule = ScheduleRule.objects.create(
+        schedule=schedule, code=f"only-{code}", position=99, content={"instruments": [code]}
+    )
+    version = InstrumentVersion.objects.shipped().of_code(code).get()
+    assignment = Assignment.objects.create(
+        clinic=enrolment.patient.clinic,
+        patient=enrolment.patient,
+        episode=enrolment.episode,
+        course=enrolment.course,
+        rule=rule,
+        rule_code=rule.code,
+        occurrence=0,
+        instrument=version.instrument,
+        state="open",
+        opens_at=NOW,
+        due_at=NOW + timedelta(hours=12),
+        closes_at=NOW + timedelta(days=1),
+    )
+    invitation = delivery.create_invitation(
+        patient=enrolment.patient, assignments=[assignment], now=NOW
+    )
+    return tickets.make_ticket(delivery.create_link(invitation=invitation, now=NOW), NOW)
+
+
+def look(page: Page) -> None:
+    """Assert that the screen has no barrier and does not scroll sideways."""
+    page.wait_for_load_state("load")
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+    )
+    assert [rule["id"] for rule in found["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+
+@pytest.mark.parametrize("code", BUNDLED)
+def test_it_is_answered_to_the_end_at_375_px(
+    code: str, chromium: Browser, live_server, enrolment: Enrolment
+) -> None:
+    workflows.expire_assignments(now=NOW)
+    context = chromium.new_context(
+        viewport={"width": 375, "height": 720}, has_touch=True, base_url=live_server.url
+    )
+    context.add_cookies(
+        [{"name": tickets.COOKIE, "value": ask(enrolment, code), "url": live_server.url}]
+    )
+    page = context.new_page()
+    page.goto("/answer/")
+    number = 1
+    while "/answer/review/" not in page.url:
+        page.wait_for_url(f"**/answer/{number}/")
+        if number == 1:
+            look(page)
+        # The last answer opens every branch; the button is quicker than the pause after a tap.
+        page.locator(".option-card").last.tap()
+        page.get_by_role("button", name="Next").click()
+        number += 1
+        page.wait_for_url(lambda url, n=number: f"/answer/{n}/" in url or "/review/" in url)
+    look(page)
+    page.get_by_role("button", name="Send my answers").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+    context.close()
+    definition = load_library()[code]
+    results = dict(Score.objects.current().values_list("scale", "value"))
+    assert set(results) == {row.code for row in (*definition.scales, *definition.levels)}
+    assert all(results[scale.code] is not None for scale in definition.scales)
