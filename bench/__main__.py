@@ -14,7 +14,7 @@ from io import StringIO
 from bench.figures import HEADER, Figure
 from bench.scratch import scratch_database
 
-PARTS = ("submit", "pages", "files")
+PARTS = ("submit", "pages", "files", "scoring")
 
 
 def main(wanted: list[str]) -> int:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from outcomes.instruments.conditions import Answered, Condition, Number, Reached, Several
 from outcomes.instruments.conditions import Not as NotCondition
 from outcomes.instruments.definition import Definition, Levels, Maximum, Scale
-from outcomes.instruments.scoring import AnswerError, _value, checked
+from outcomes.instruments.scoring import AnswerError, checked, value_of_sum
 
 #: an item without an answer
 MISSING = -128
@@ -306,7 +306,7 @@ class _Rule:
     def _worth(self, total: Number, answered: int, missing: int) -> tuple[Number, float, int]:
         if missing:
             total = total * (answered + missing) / answered
-        value, error = _value(self.scale, total, answered + missing)
+        value, error = value_of_sum(self.scale, total, answered + missing)
         band = self.scale.band_of(value)
         return (
             value,

@@ -58,8 +58,10 @@ def check_parts(
     must_differ("scales", [*codes, *(levels.code for levels in results)])
     must_be_known("charted", charted, codes)
     _check_items(items, scales, results)
+    branching = {item.link_id for item in items if item.enabled_when}
     for i, scale in enumerate(scales):
         _check_scale(f"scales[{i}]", scale)
+        _check_fixed_size(f"scales[{i}]", scale, branching)
     known = [item.link_id for item in items]
     for i, levels in enumerate(results):
         for j, rank in enumerate(levels.ranks):
@@ -102,6 +104,15 @@ def _check_scale(path: str, scale: Scale) -> None:
     ):
         fail(f"{path}.scoring.maxima", "names an item twice")
     _check_bands(path, scale)
+
+
+def _check_fixed_size(path: str, scale: Scale, branching: Collection[str]) -> None:
+    """Refuse arithmetic that has no meaning where items may be skipped or not apply."""
+    varying = [key for key, points in scale.points if key in branching or None in points.values()]
+    if varying and (scale.method in ("table", "percent") or scale.missing.max_missing):
+        fail(f"{path}.scoring", f"needs every item, but {', '.join(varying)} may be left out")
+    if scale.method == "mean" and scale.maxima:
+        fail(f"{path}.scoring.maxima", "has no meaning in a mean")
 
 
 def _range_of(path: str, scale: Scale) -> tuple[Number, Number]:

@@ -208,7 +208,7 @@ def _score_scale(scale: Scale, given: Mapping[str, int], skipped: frozenset[str]
     answered = len(counted)
     if missing:
         total = total * (answered + len(missing)) / answered
-    value, error = _value(scale, total, answered + len(missing))
+    value, error = value_of_sum(scale, total, answered + len(missing))
     return ScaleScore(value, scale.band_of(value), bool(missing), answered, missing, "", error)
 
 
@@ -233,7 +233,8 @@ def _surplus(maximum: Maximum, counted: Mapping[str, int]) -> int:
     return sum(points) - max(points, default=0)
 
 
-def _value(scale: Scale, total: Number, items: int) -> tuple[Number, float | None]:
+def value_of_sum(scale: Scale, total: Number, items: int) -> tuple[Number, float | None]:
+    """Return what a scale makes of the sum of so many items, and its standard error."""
     if scale.method == "mean":
         return total / items, None
     if scale.method == "percent":

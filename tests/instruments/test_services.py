@@ -73,7 +73,7 @@ def test_without_words_about_the_licence_nothing_is_stored(clinic: Clinic, now: 
 def test_wording_that_lacks_a_question_is_refused_by_name(clinic: Clinic, now: datetime) -> None:
     wording = words_for(used(clinic, "ISI").definition)
     del wording["items"]["3"]
-    with pytest.raises(ValidationError, match="wording.en.items: lacks 3"):
+    with pytest.raises(ValidationError, match=r"wording\.en\.items: lacks 3"):
         add_words(clinic, "ISI", now, wording=wording)
 
 
