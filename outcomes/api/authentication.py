@@ -51,7 +51,9 @@ class SittingAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Link]:
         """Return nobody as user and, as credential, the link; the view asks if it still opens."""
-        link = sitting.find_ticket(request.COOKIES.get(sitting.COOKIE, ""), timezone.now())
+        link = sitting.find_ticket(
+            request.COOKIES.get(sitting.COOKIE, ""), timezone.now(), related=["invitation"]
+        )
         if link is None:
             raise AuthenticationFailed(_("Open the link in your message again."))
         self.enforce_csrf(request)

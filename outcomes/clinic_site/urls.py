@@ -67,6 +67,7 @@ in_clinic: list[URLPattern | URLResolver] = [
     path("tokens/<uuid:token_id>/revoke/", members.token_revoke, name="token_revoke"),
     path("audit/", audit.audit, name="audit"),
     path("", include("outcomes.clinic_site.file_urls")),
+    path("", include("outcomes.clinic_site.instrument_urls")),
 ]
 
 urlpatterns = [

@@ -21,6 +21,7 @@ from outcomes.scheduling.models import Assignment
 
 COOKIE = "sitting"
 LASTS = timedelta(hours=2)
+WHOLE = ("invitation__patient", "invitation__clinic")
 # What is left when all is sent: it opens the thank-you page and nothing else.
 RECEIPT_COOKIE = "thanks"
 RECEIPT_LASTS = timedelta(minutes=10)
@@ -31,9 +32,12 @@ def make_ticket(link: Link, now: datetime) -> str:
     return _seal(link, COOKIE, now)
 
 
-def find_ticket(text: str, now: datetime) -> Link | None:
-    """Return the link of a genuine ticket not older than two hours, whatever became of the link."""
-    return _open(text, COOKIE, now, LASTS)
+def find_ticket(text: str, now: datetime, related: Sequence[str] = WHOLE) -> Link | None:
+    """Return the link of a genuine ticket not older than two hours, whatever became of the link.
+
+    `related` is read along: a page shows patient and clinic, an answer needs the invitation only.
+    """
+    return _open(text, COOKIE, now, LASTS, related)
 
 
 def make_receipt(link: Link, now: datetime) -> str:
@@ -51,14 +55,16 @@ def _seal(link: Link, purpose: str, now: datetime) -> str:
     return signing.Signer(salt=f"outcomes.{purpose}").sign_object(content)
 
 
-def _open(text: str, purpose: str, now: datetime, lasts: timedelta) -> Link | None:
+def _open(
+    text: str, purpose: str, now: datetime, lasts: timedelta, related: Sequence[str] = WHOLE
+) -> Link | None:
     try:
         content = signing.Signer(salt=f"outcomes.{purpose}").unsign_object(text)
     except signing.BadSignature:
         return None
     if now.timestamp() - content["at"] > lasts.total_seconds():
         return None
-    links = Link.objects.select_related("invitation__patient", "invitation__clinic")
+    links = Link.objects.select_related(*related)
     return links.filter(pk=UUID(content["link"])).first()
 
 

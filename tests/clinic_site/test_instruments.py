@@ -203,6 +203,15 @@ def test_the_list_says_what_can_be_sent_and_why_not(world: World, as_care_team: 
         assert why in said
 
 
+def test_the_list_reads_no_documents_once_they_are_known(
+    world: World, as_care_team: Client, django_assert_max_num_queries: Any
+) -> None:
+    as_care_team.get(url("instruments"))
+    with django_assert_max_num_queries(8) as queries:
+        as_care_team.get(url("instruments"))
+    assert not any('"content"' in query["sql"] for query in queries.captured_queries)
+
+
 def test_the_list_is_narrowed_to_a_condition(world: World, as_care_team: Client) -> None:
     page = as_care_team.get(url("instruments"), {"for": "eating"})
     codes = {entry.definition.code for entry in page.context["entries"]}
@@ -715,9 +724,10 @@ def test_the_schedules_page_counts_minutes_and_names_what_is_left_out(
     said = text_of(page)
     assert "The burden of answering is the barrier" in said
     for facts in found.values():
-        assert all(
-            rule.title in said and " ".join(rule.basis.split()) in said for rule in facts.rules
-        )
+        for rule, conditions in facts.rules:
+            assert rule.title in said
+            assert " ".join(rule.basis.split()) in said
+            assert not conditions or f"only for: {', '.join(conditions)}" in said
 
 
 def test_a_schedule_of_the_clinic_shows_and_another_clinics_does_not(

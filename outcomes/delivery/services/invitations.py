@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, QuerySet
 from django.urls import reverse
 
 from outcomes.audit import services as audit
@@ -139,8 +139,9 @@ def unlock_for_patient(*, patient: Patient, by: Actor, now: datetime) -> None:
 @transaction.atomic
 def revoke_invitation(*, invitation: Invitation, reason: str, by: Actor, now: datetime) -> None:
     """End an invitation and everything of it that is not sent yet."""
-    Invitation.objects.filter(pk=invitation.pk).update(revoked_at=now, revoked_reason=reason)
-    _cancel_unsent(invitation, reason)
+    this = Invitation.objects.filter(pk=invitation.pk)
+    this.update(revoked_at=now, revoked_reason=reason)
+    _cancel_unsent(this, reason)
     _record(invitation, by, now, "invitation.revoked", {"reason": reason})
 
 
@@ -153,13 +154,13 @@ def revoke_for_patient(*, patient: Patient, reason: str, by: Actor, now: datetim
 def finish_invitations(*, assignment: Assignment, now: datetime) -> None:
     """Complete the invitations that cover nothing answerable any more; their reminders stop."""
     live = Invitation.objects.filter(assignments=assignment, completed_at=None, revoked_at=None)
-    for invitation in live.with_nothing_open():
-        Invitation.objects.filter(pk=invitation.pk).update(completed_at=now)
-        _cancel_unsent(invitation, "answered")
+    done = live.with_nothing_open()
+    _cancel_unsent(done, "answered")
+    done.update(completed_at=now)
 
 
-def _cancel_unsent(invitation: Invitation, reason: str) -> None:
-    Message.objects.filter(link__invitation=invitation).unsent().update(
+def _cancel_unsent(invitations: QuerySet[Invitation], reason: str) -> None:
+    Message.objects.filter(link__invitation__in=invitations).unsent().update(
         state=MessageState.CANCELLED, state_reason=reason
     )
 

@@ -188,11 +188,7 @@ def scores_by(
 
 def lock_assignment(assignment_id: UUID) -> Assignment:
     """Return the assignment, locked until the transaction ends."""
-    return (
-        Assignment.objects.select_for_update(of=("self",))
-        .select_related("instrument")
-        .get(pk=assignment_id)
-    )
+    return Assignment.objects.select_for_update().get(pk=assignment_id)
 
 
 def result_of(response: QuestionnaireResponse) -> scoring.ScoreResult:
