@@ -321,7 +321,9 @@ def test_the_preview_shows_every_question_as_the_patient_sees_it(
     assert html.count('class="phone-frame"') == 10
     assert html.count('class="option-card"') == 40
     assert html.count("data-help") == 3
-    assert "After this the clinic's text for a crisis is shown at once" in text_of(page)
+    assert "The clinic's text for a crisis is shown at once after: item 9 answered 1" in text_of(
+        page
+    )
     assert "<form" not in html.split("<main")[1].split("</main>")[0]
 
 

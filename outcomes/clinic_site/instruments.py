@@ -1,0 +1,542 @@
+"""What the pages about questionnaires show: the list, the evidence, the preview, the burden."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import get_language, get_language_info, ngettext
+from django.utils.translation import gettext as _
+
+from outcomes.care.models import Indication
+from outcomes.clinic_site.answers import wording_of
+from outcomes.clinics.models import Clinic, User
+from outcomes.instruments.conditions import Answered, Condition, Not, Reached, Several
+from outcomes.instruments.definition import (
+    Definition,
+    Item,
+    Levels,
+    Option,
+    Rule,
+    Scale,
+    Source,
+    Wording,
+)
+from outcomes.instruments.models import InstrumentVersion, InstrumentVersionQuerySet
+from outcomes.review.charts.words import number
+from outcomes.scheduling.burden import Week, minutes_per_week
+from outcomes.scheduling.definition import RuleSpec, ScheduleSpec
+from outcomes.scheduling.models import Schedule
+from outcomes.scheduling.services import spec_of
+
+
+def usable(user: User, clinic: Clinic) -> list[Entry]:
+    """Return every questionnaire that the clinic can use, by code; its own before a shipped one."""
+    versions = InstrumentVersion.objects.visible_to(user).used_by(clinic.pk)
+    entries = [Entry(version) for version in _light(versions)]
+    return sorted(entries, key=lambda entry: (entry.definition.code.lower(), not entry.is_own))
+
+
+def find_entry(user: User, clinic: Clinic, code: str) -> Entry | None:
+    """Return the questionnaire of this code that the clinic uses, its own before a shipped one."""
+    versions = InstrumentVersion.objects.visible_to(user).used_by(clinic.pk).of_code(code)
+    found = [Entry(version) for version in _light(versions)]
+    return min(found, key=lambda entry: not entry.is_own, default=None)
+
+
+def _light(versions: InstrumentVersionQuerySet) -> InstrumentVersionQuerySet:
+    # The documents are large, and read once for all requests: by hash.
+    return versions.select_related("instrument").defer("content")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One questionnaire as a clinic uses it."""
+
+    version: InstrumentVersion
+
+    @cached_property
+    def definition(self) -> Definition:
+        """Return what is asked and how it is scored."""
+        return self.version.definition
+
+    @property
+    def is_own(self) -> bool:
+        """Say whether the clinic made the questionnaire itself."""
+        return self.version.instrument.clinic_id is not None
+
+    @property
+    def is_worded_here(self) -> bool:
+        """Say whether the words are those that the clinic loaded."""
+        return self.version.clinic_id is not None and not self.is_own
+
+    @property
+    def takes_wording(self) -> bool:
+        """Say whether words may be loaded: a clinician's scale is never sent."""
+        return self.definition.respondent == "patient"
+
+    @property
+    def why_not(self) -> str:
+        """Return why patients cannot be asked; empty where they can."""
+        if not self.takes_wording:
+            return _("Rated by a clinician: it is never sent to a patient.")
+        if self.definition.wordings:
+            return ""
+        if self.is_own:
+            return _("Wording is not included: the clinic must load it.")
+        if self.definition.licence.kind == "bundle":
+            return _("Wording is not included: none could be verified word for word.")
+        return _("Wording is not included: the clinic must load wording it is licensed for.")
+
+    @property
+    def languages(self) -> list[str]:
+        """Return the names of the languages in which patients can be asked."""
+        return [language_name(code) for code in self.definition.languages]
+
+
+def language_name(code: str) -> str:
+    """Return the name of a language, or its code where Django does not know it."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
+
+
+# -- In words ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One condition in words, with the conditions it is made of."""
+
+    text: str
+    parts: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Speller:
+    """Put a definition's conditions and arithmetic into words."""
+
+    definition: Definition
+    wording: Wording | None
+
+    @cached_property
+    def _items(self) -> dict[str, Item]:
+        return {item.link_id: item for item in self.definition.items}
+
+    def items(self, link_ids: Iterable[str]) -> str:
+        """Return “item 9”, or “items 1 to 5, 7”."""
+        order = list(self._items)
+        places = sorted(order.index(link_id) for link_id in link_ids)
+        runs = [[order[place] for place in run] for run in _runs(places)]
+        names = [
+            _("%(first)s to %(last)s") % {"first": run[0], "last": run[-1]}
+            if len(run) > 2
+            else ", ".join(run)
+            for run in runs
+        ]
+        words = ngettext("item %(names)s", "items %(names)s", len(places))
+        return words % {"names": ", ".join(names)}
+
+    def answer(self, link_id: str, value: int) -> str:
+        """Return “2 (Moderately) or more”, without “or more” where nothing is above."""
+        options = [option.value for option in self._items[link_id].options]
+        reached = sorted(option for option in options if option >= value)
+        least = reached[0] if reached else value
+        label = self.wording.options[link_id].get(least, "") if self.wording else ""
+        text = f"{least} ({label})" if label else str(least)
+        return text if len(reached) == 1 else _("%(value)s or more") % {"value": text}
+
+    def condition(self, condition: Condition) -> Line:
+        """Return a condition in words."""
+        match condition:
+            case Answered():
+                return Line(self.answered(condition))
+            case Several(conditions, at_least):
+                parts = tuple(self.condition(each) for each in conditions)
+                return Line(_how_many(at_least, len(parts)), parts)
+            case Not(inner):
+                return Line(_("not"), (self.condition(inner),))
+            case Reached(scale, value):
+                words = {"scale": self.definition.label_of(scale), "value": number(value)}
+                return Line(_("%(scale)s: %(value)s or more") % words)
+
+    def answered(self, condition: Answered) -> str:
+        """Return “at least 2 of items 1 to 4 answered 2 or more”."""
+        alike: dict[str, list[str]] = {}
+        for link_id, value in condition.items.items():
+            alike.setdefault(self.answer(link_id, value), []).append(link_id)
+        groups = "; ".join(
+            _("%(items)s answered %(answer)s") % {"items": self.items(ids), "answer": answer}
+            for answer, ids in alike.items()
+        )
+        if len(condition.items) == 1:
+            return groups
+        return f"{_how_many(condition.at_least, len(condition.items))} {groups}"
+
+    def scoring(self, scale: Scale) -> list[str]:
+        """Return how a score is made, a sentence each."""
+        names = {"items": self.items(key for key, _points in scale.points)}
+        sentences = {
+            "sum": _("Sum of %(items)s."),
+            "mean": _("Mean of %(items)s."),
+            "percent": _(
+                "Where the sum of %(items)s lies between its least (0) and greatest (100)."
+            ),
+            "table": _("What the published table gives for the sum of %(items)s."),
+        }
+        said = [sentences[scale.method] % names]
+        scoring = self._content(scale.code)
+        if scoring.get("reversed"):
+            said.append(_("Reversed: %(items)s.") % {"items": self.items(scoring["reversed"])})
+        said += [
+            _("Of %(items)s only the highest counts.") % {"items": self.items(maximum.items)}
+            for maximum in scale.maxima
+        ]
+        if scale.multiplier > 1:
+            said.append(_("Then multiplied by %(times)s.") % {"times": scale.multiplier})
+        return said
+
+    def _content(self, code: str) -> dict[str, Any]:
+        rows = self.definition.content["scales"]
+        return next(dict(row["scoring"]) for row in rows if row["code"] == code)
+
+
+def _runs(places: list[int]) -> Iterator[list[int]]:
+    run: list[int] = []
+    for place in places:
+        if run and place != run[-1] + 1:
+            yield run
+            run = []
+        run.append(place)
+    yield run
+
+
+def _how_many(needed: int, of: int) -> str:
+    if needed >= of:
+        return _("all of:")
+    return _("any of:") if needed == 1 else _("at least %(n)s of:") % {"n": needed}
+
+
+# -- The evidence page ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """One fact with its name, what it says and who says so."""
+
+    name: str
+    words: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleFacts:
+    """One score: how it is made, and what is published about it."""
+
+    scale: Scale
+    scoring: list[str]
+    missing: str
+    rules: list[Named]
+
+    @property
+    def table(self) -> list[tuple[int, str, str]]:
+        """Return the rows of a published table: sum, score, standard error."""
+        return [
+            (total, number(value), "" if error is None else number(error))
+            for total, (value, error) in sorted(self.scale.table.items())
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers that some items share; an item of its own where it stands alone."""
+
+    items: str
+    options: list[tuple[Option, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentPage:
+    """Everything that is known about one questionnaire, in words."""
+
+    entry: Entry
+
+    @property
+    def definition(self) -> Definition:
+        """Return what is asked and how it is scored."""
+        return self.entry.definition
+
+    @property
+    def wording(self) -> Wording | None:
+        """Return the words in the reader's language where they are here, else in another."""
+        language = (get_language() or "en").split("-")[0]
+        languages = self.definition.languages
+        return wording_of(self.definition, language if language in languages else "en")
+
+    @property
+    def speller(self) -> Speller:
+        """Return what puts conditions into words."""
+        return Speller(self.definition, self.wording)
+
+    @property
+    def recall(self) -> str:
+        """Return which time the questions ask about, and what that means beside a session."""
+        days = self.definition.recall_days
+        if days is None:
+            return _("No number of days.")
+        if days == 0:
+            return _("Right now.")
+        said = ngettext("Asks about the last day.", "Asks about the last %(days)s days.", days)
+        reach = ngettext(
+            "Answered within a day after a session, it reaches back past the session.",
+            "Answered within %(days)s days after a session, it reaches back past the session.",
+            days,
+        )
+        return f"{said} {reach}" % {"days": days}
+
+    @property
+    def direction(self) -> str:
+        """Return which way is worse."""
+        is_worse = self.definition.direction == "higher_is_worse"
+        return _("A higher score is worse.") if is_worse else _("A higher score is better.")
+
+    @property
+    def scales(self) -> list[ScaleFacts]:
+        """Return every score with its arithmetic and its published rules."""
+        return [
+            ScaleFacts(scale, self.speller.scoring(scale), _missing(scale), list(_rules(scale)))
+            for scale in self.definition.scales
+        ]
+
+    @property
+    def levels(self) -> list[tuple[Levels, list[tuple[str, Line]]]]:
+        """Return every result in words with the rule of each of its words."""
+        return [
+            (row, [(rank.label, self.speller.condition(rank.when)) for rank in row.ranks])
+            for row in self.definition.levels
+        ]
+
+    @property
+    def safety(self) -> list[Named]:
+        """Return the answers that raise an alert."""
+        return [
+            Named(
+                self.speller.answered(Answered({item.link_id: item.safety.at_least}, 1)),
+                item.safety.note,
+                item.safety,
+            )
+            for item in self.definition.items
+            if item.safety
+        ]
+
+    @property
+    def branches(self) -> list[tuple[str, str]]:
+        """Return which items are asked only after certain answers."""
+        return [
+            (self.speller.items([item.link_id]), self.speller.answered(item.enabled_when))
+            for item in self.definition.items
+            if item.enabled_when
+        ]
+
+    @property
+    def items(self) -> list[tuple[Item, str]]:
+        """Return every item with its words; empty where they are not here."""
+        words = self.wording
+        return [
+            (item, words.items[item.link_id] if words else "") for item in self.definition.items
+        ]
+
+    @property
+    def answers(self) -> list[Answers]:
+        """Return the answers, once for all items that share them."""
+        words, alike = self.wording, dict[Any, list[Item]]()
+        for item in self.definition.items:
+            labels = tuple(words.options[item.link_id].items()) if words else ()
+            alike.setdefault((item.options, labels), []).append(item)
+        return [
+            Answers(
+                self.speller.items(item.link_id for item in items),
+                [(option, dict(labels).get(option.value, "")) for option in options],
+            )
+            for (options, labels), items in alike.items()
+        ]
+
+    @property
+    def codes(self) -> list[Named]:
+        """Return the codes of the whole questionnaire, with who states them."""
+        known = (("loinc", "panel", _("LOINC panel")), ("snomed", "score", _("SNOMED CT, score")))
+        return [
+            Named(name, found[key], Source(citation=found["citation"], verified=found["verified"]))
+            for system, key, name in known
+            if key in (found := self.definition.content.get(system, {}))
+        ]
+
+
+def _missing(scale: Scale) -> str:
+    most = scale.missing.max_missing
+    if most == 0:
+        return _("No score unless every item is answered.")
+    return ngettext(
+        "One item may be missing: it takes the mean of the others, and the score says so.",
+        "Up to %(n)s items may be missing: each takes the mean of the others, "
+        "and the score says so.",
+        most,
+    ) % {"n": most}
+
+
+def _rules(scale: Scale) -> Iterator[Named]:
+    for cutoff in scale.cutoffs:
+        yield Named(_("Cut-off"), rule_words(cutoff), cutoff)
+    named = (
+        (_("Baseline for percentages"), scale.baseline_min),
+        (_("Response"), scale.response),
+        (_("Remission"), scale.remission),
+        (_("Reliable change"), scale.reliable_change),
+        (_("Minimal change"), scale.minimal_change),
+    )
+    yield from (Named(name, rule_words(rule), rule) for name, rule in named if rule)
+
+
+def rule_words(rule: Rule) -> str:
+    """Return a threshold and its meaning in words, with sensitivity and specificity if known."""
+    kinds = {
+        "at_least": _("%(value)s or more"),
+        "at_most": _("%(value)s or less"),
+        "below": _("below %(value)s"),
+        "percent_fall": _("a fall of at least %(value)s %% from baseline"),
+        "points": _("a change of at least %(value)s points"),
+    }
+    parts = [kinds[rule.kind] % {"value": number(rule.value)}]
+    if rule.sensitivity is not None:
+        parts.append(_("sensitivity %(share)s %%") % {"share": number(rule.sensitivity * 100)})
+    if rule.specificity is not None:
+        parts.append(_("specificity %(share)s %%") % {"share": number(rule.specificity * 100)})
+    words = ", ".join(parts)
+    return words if words == rule.meaning else f"{words}: {rule.meaning}"
+
+
+# -- The preview ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer to choose, as the patient's page shows it before anything is chosen."""
+
+    value: int
+    label: str
+    needs_help: bool
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question as the patient's page shows it, and when it is asked."""
+
+    item: Item
+    wording: Wording
+    asked_when: str
+    helps_when: str
+
+    @property
+    def text(self) -> str:
+        """Return the question, word for word."""
+        return self.wording.items[self.item.link_id]
+
+    @property
+    def stem(self) -> str:
+        """Return what stands before the question; empty where nothing does."""
+        return self.wording.stem if self.item.uses_stem else ""
+
+    @property
+    def choices(self) -> list[Choice]:
+        """Return the answers in the instrument's order."""
+        labels, safety = self.wording.options[self.item.link_id], self.item.safety
+        return [
+            Choice(
+                option.value,
+                labels[option.value],
+                safety is not None and option.value >= safety.at_least,
+            )
+            for option in self.item.options
+        ]
+
+
+def questions_of(definition: Definition, wording: Wording) -> list[Question]:
+    """Return every question, those too that are asked only after certain answers."""
+    speller = Speller(definition, wording)
+
+    def answered(link_id: str, at_least: int) -> str:
+        return speller.answered(Answered({link_id: at_least}, 1))
+
+    return [
+        Question(
+            item,
+            wording,
+            asked_when=speller.answered(item.enabled_when) if item.enabled_when else "",
+            helps_when=answered(item.link_id, item.safety.at_least) if item.safety else "",
+        )
+        for item in definition.items
+    ]
+
+
+# -- The burden ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleFacts:
+    """One schedule: its rules, what it leaves out here, and the minutes it asks per week."""
+
+    spec: ScheduleSpec
+    is_own: bool
+    left_out: list[str]
+    codes: list[str]
+    weeks: tuple[Week, ...]
+
+    @property
+    def rules(self) -> list[tuple[RuleSpec, list[str]]]:
+        """Return the lines of the schedule, each with the conditions it is limited to."""
+        names = dict(Indication.choices)
+        return [
+            (rule, [str(names.get(code, code)) for code in rule.indications])
+            for rule in self.spec.rules
+        ]
+
+    @property
+    def rows(self) -> list[tuple[Week, list[tuple[str, int]]]]:
+        """Return each week with how often each questionnaire is asked in it."""
+        return [
+            (week, [(code, week.administrations.get(code, 0)) for code in self.codes])
+            for week in self.weeks
+        ]
+
+    @property
+    def is_conditional(self) -> bool:
+        """Say whether a rule holds for certain conditions only."""
+        return any(rule.indications for rule in self.spec.rules)
+
+
+def schedules_of(user: User, clinic: Clinic) -> list[ScheduleFacts]:
+    """Return every schedule that a new course of the clinic may follow."""
+    minutes = {
+        entry.definition.code: float(entry.definition.minutes.value or 0)
+        for entry in reversed(usable(user, clinic))
+        if entry.definition.is_sendable
+    }
+    current = Schedule.objects.filter(Q(clinic=None) | Q(clinic=clinic), is_current=True)
+    return [_schedule(row, minutes) for row in current.order_by("name")]
+
+
+def _schedule(row: Schedule, minutes: dict[str, float]) -> ScheduleFacts:
+    spec = spec_of(row.pk)
+    named = list(dict.fromkeys(code for rule in spec.rules for code in rule.instruments))
+    return ScheduleFacts(
+        spec=spec,
+        is_own=row.clinic_id is not None,
+        left_out=[code for code in named if code not in minutes],
+        codes=[code for code in named if code in minutes],
+        weeks=minutes_per_week(spec, minutes),
+    )
