@@ -325,9 +325,7 @@ def test_a_first_number_that_is_not_1_leaves_a_gap() -> None:
 
 def test_an_odd_time_asks_and_is_then_kept(record: Any, now: datetime) -> None:
     long_ago = now - timedelta(days=400)
-    with pytest.raises(
-        ImplausibleValues, match="more than a year before the episode"
-    ):
+    with pytest.raises(ImplausibleValues, match="more than a year before the episode"):
         record(planned_at=long_ago)
 
     assert record(planned_at=long_ago, is_confirmed=True).started_at == long_ago

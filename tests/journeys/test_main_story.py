@@ -19,6 +19,16 @@ from outcomes.responses.models import Score
 from tests.conftest import PASSWORD
 from tests.journeys.conftest import DESK, PHONE, OpenPage, last_link, look
 
+QUESTIONNAIRE_PAGES = (
+    "instruments",
+    "instruments/PCL-5",
+    "instruments/C-SSRS-screener",
+    "instruments/DASS-21/preview",
+    "instruments/ISI/wording",
+    "instruments/new",
+    "schedules",
+)
+
 
 def sweep() -> None:
     """Do what beat asks of the workers."""
@@ -166,17 +176,21 @@ def test_from_enrolment_to_export(
         look(page, "alerts")
 
     # The admin exports and accounts for it.
-    office = open_page(DESK, user=admin)
+    office, pocket = open_page(DESK, user=admin), open_page(PHONE, user=admin)
     for name in ("export", "import", "messages", "settings", "members", "audit"):
         office.goto(f"/c/{clinic.slug}/{name}/")
         look(office, name)
+    for name in QUESTIONNAIRE_PAGES:
+        for page in (office, pocket):
+            page.goto(f"/c/{clinic.slug}/{name}/")
+            look(page, name.replace("/", "-"))
     office.goto(f"/c/{clinic.slug}/export/")
     with office.expect_download() as download:
         office.get_by_role("button", name=re.compile("scores|Download", re.IGNORECASE)).or_(
             office.get_by_role("link", name=re.compile("scores", re.IGNORECASE))
         ).first.click()
     text = download.value.path().read_text()
-    assert text.count("\n") == 5
+    assert text.count("\n") == 7
     assert "Robin" not in text
     assert patient.clinic_id == clinic.pk
     assert list(find_breaks(clinic.pk)) == []

@@ -1,4 +1,4 @@
-"""Every questionnaire whose words ship, answered to the end on a phone, with an eye for barriers."""
+"""Every questionnaire whose words ship, answered to its end on a phone that looks for barriers."""
 
 from __future__ import annotations
 
@@ -109,9 +109,14 @@ def test_it_is_answered_to_the_end_at_375_px(
         page.wait_for_url(f"**/answer/{number}/")
         if number == 1:
             look(page)
-        # The last answer opens every branch; the button is quicker than the pause after a tap.
-        page.locator(".option-card").last.tap()
-        page.get_by_role("button", name="Next").click()
+        # The last answer opens every branch. The first is tapped; keys do not pause to move on.
+        if number == 1:
+            page.locator(".option-card").last.tap()
+            if page.locator("section.crisis").first.is_visible():
+                page.get_by_role("button", name="Next").click()
+        else:
+            page.locator("input[name=value]").last.press("Space")
+            page.get_by_role("button", name="Next").click()
         number += 1
         page.wait_for_url(lambda url, n=number: f"/answer/{n}/" in url or "/review/" in url)
     look(page)
