@@ -70,7 +70,10 @@ def raise_provisional(
 
 def concerns(response: QuestionnaireResponse, hits: Iterable[SafetyHit]) -> bool:
     """Say whether a submitted form has any alert to raise, open or close."""
-    return bool(list(hits)) or Alert.objects.provisional().filter(response=response).exists()
+    if list(hits):
+        return True
+    # One that was sent whole was never saved before: nothing can be waiting.
+    return response.revision > 1 and Alert.objects.provisional().filter(response=response).exists()
 
 
 def raise_for(

@@ -71,11 +71,11 @@ class PatientPage:
         """Return the scores over true time."""
         return trajectory.build(self.episode, self.now) if self.episode else None
 
-    @property
+    @cached_property
     def score_rows(self) -> list[Row]:
         """Return the newest rows of the score table, or all of them when they are asked for."""
-        rows = self.trajectory.rows if self.trajectory else []
-        return rows if self.shows_all_scores else rows[:SCORES_SHOWN]
+        shown = None if self.shows_all_scores else SCORES_SHOWN
+        return self.trajectory.rows(shown) if self.trajectory else []
 
     @property
     def sessions(self) -> list[TreatmentSession]:
@@ -167,11 +167,19 @@ class PatientPage:
     @cached_property
     def reach_problem(self) -> str:
         """Return why messages do not reach the patient; empty where they do."""
-        return reach.problems([self.patient.pk]).get(self.patient.pk, "")
+        return reach.problem_of(self.patient, self._contacts, self._consents)
+
+    @cached_property
+    def _contacts(self) -> list[Contact]:
+        return list(self.patient.contacts.all())
+
+    @cached_property
+    def _consents(self) -> list[Consent]:
+        return list(self.patient.consents.order_by("at", "pk"))
 
     @cached_property
     def reaches(self) -> list[Reach]:
         """Return how the patient is reached, channel by channel."""
-        contacts = {row.channel: row for row in self.patient.contacts.all()}
-        consents = {row.channel: row for row in self.patient.consents.order_by("at", "pk")}
+        contacts = {row.channel: row for row in self._contacts}
+        consents = {row.channel: row for row in self._consents}
         return [Reach(channel, contacts.get(channel), consents.get(channel)) for channel in Channel]

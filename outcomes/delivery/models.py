@@ -23,10 +23,6 @@ class InvitationQuerySet(ClinicRowQuerySet["Invitation"]):
         """Keep invitations that are neither withdrawn, finished nor closed."""
         return self.filter(revoked_at=None, completed_at=None, closes_at__gt=now)
 
-    def with_nothing_open(self) -> Self:
-        """Keep invitations of which nothing can be answered any more."""
-        return self.exclude(assignments__state__in=UNDER_WAY)
-
     def gone_astray(self) -> Self:
         """Keep invitations that reached somebody else, or whose birth date was wrong too often."""
         return self.filter(Q(revoked_reason=NOT_FOR_ME) | Q(locked_at__isnull=False))

@@ -7,7 +7,7 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from uuid_utils.compat import uuid7
 
 from outcomes.instruments.definition import Definition
@@ -74,6 +74,15 @@ class InstrumentVersionQuerySet(SharedOrOwn["InstrumentVersion"]):
         )
         is_own = Q(clinic=clinic_id)
         return self.filter(is_current=True).filter(is_own | (Q(clinic=None) & ~Exists(own)))
+
+    def newest_of(self, instrument_id: UUID, clinic_id: UUID) -> InstrumentVersion:
+        """Return the version of one instrument that a clinic uses; raises DoesNotExist."""
+        own_first = F("clinic").asc(nulls_last=True)
+        current = self.filter(instrument=instrument_id, is_current=True)
+        found = current.filter(Q(clinic=None) | Q(clinic=clinic_id)).order_by(own_first).first()
+        if found is None:
+            raise self.model.DoesNotExist
+        return found
 
     def of_code(self, code: str) -> Self:
         """Keep the versions of the instrument with this code."""

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -84,7 +83,7 @@ class StoredScore(NamedTuple):
     at: datetime
     content_hash: str
     mode: str
-    due_at: datetime | None
+    is_late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ class Measure:
     response: Verdict | None
     remission: Verdict | None
     reliable: ReliableChange | None
-    rows: tuple[Row, ...]
+    entries: tuple[tuple[StoredScore, Point | None], ...]  #: in order of time
     summary: str
 
 
@@ -138,11 +137,17 @@ class Trajectory:
         """Return the chart as SVG for a phone."""
         return draw_trajectory(self.chart, "narrow")
 
-    @cached_property
-    def rows(self) -> list[Row]:
-        """Return every score, newest first, as the table under the chart."""
-        rows = [row for measure in self.measures for row in measure.rows]
-        return sorted(rows, key=lambda row: row.score.at, reverse=True)
+    @property
+    def count(self) -> int:
+        """Count the scores."""
+        return sum(len(measure.entries) for measure in self.measures)
+
+    def rows(self, at_most: int | None = None) -> list[Row]:
+        """Return the scores, newest first, as the table under the chart shows them."""
+        entries = [(*entry, measure) for measure in self.measures for entry in measure.entries]
+        newest = sorted(entries, key=lambda entry: entry[0].at, reverse=True)[:at_most]
+        held = [session for session in self.sessions if session.is_held]
+        return [_row(score, point, measure, held) for score, point, measure in newest]
 
 
 def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
@@ -157,13 +162,15 @@ def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
         session.course = by_key[session.course_id]
     changes = tuple(episode.treatment_changes.order_by("happened_on", "pk"))
     treated_from = held[0].at if held else _imported_start(sessions, courses)
-    safety = _safety_answers(episode)
     windows = _windows(episode, now)
+    stored = _scores(episode)
+    has_imports = any(score.mode == Mode.IMPORT for score in stored)
+    safety = _safety_answers(episode, has_imports=has_imports)
     scores = defaultdict(list)
-    for score in _scores(episode):
+    for score in stored:
         scores[score.instrument_code, score.scale].append(score)
     measures = tuple(
-        _measure(scores[key], windows.get(key[0], ()), held, treated_from, safety, zone)
+        _measure(scores[key], windows.get(key[0], ()), treated_from, safety, zone)
         for key in sorted(scores, key=_rank)
         if _is_shown(scores[key][-1])
     )
@@ -208,7 +215,7 @@ def _scores(episode: EpisodeOfCare) -> list[StoredScore]:
         "at",
         "response__content_hash",
         "response__mode",
-        "response__assignment__due_at",
+        Case(When(at__gt=F("response__assignment__due_at"), then=True), default=False),
     )
     return [StoredScore(*row) for row in columns]
 
@@ -250,14 +257,15 @@ def _markers(changes: Iterable[TreatmentChange], zone: ZoneInfo) -> Iterator[Mar
         yield Marker(noon, row.description)
 
 
-def _safety_answers(episode: EpisodeOfCare) -> Mapping[UUID, str]:
+def _safety_answers(episode: EpisodeOfCare, *, has_imports: bool) -> Mapping[UUID, str]:
     """Return, by response, the positive safety items in words."""
     alerts = Alert.objects.filter(episode=episode, reason=AlertReason.ANSWER)
     positive = list(alerts.values_list("response", "rule__link_id", "value"))
     # Imported answers raise no alert, but show what they were.
     imported = episode.responses.filter(mode=Mode.IMPORT).exclude(answers={})
     version = "instrument_version"
-    for response in imported.select_related(version).defer(f"{version}__content"):
+    rows = imported.select_related(version).defer(f"{version}__content")
+    for response in rows if has_imports else ():
         hits = responses.safety_of(response)
         positive += [(response.pk, hit.link_id, hit.value) for hit in hits]
     found: dict[UUID, list[str]] = defaultdict(list)
@@ -294,15 +302,14 @@ def _outcome(state: str, is_late: bool) -> WindowState:
 def _measure(
     scores: Sequence[StoredScore],
     windows: tuple[Window, ...],
-    held: Sequence[TreatmentSession],
     treated_from: datetime | None,
     safety: Mapping[UUID, str],
     zone: ZoneInfo,
 ) -> Measure:
     definition = definition_of(scores[-1].content_hash)
     scale = next(scale for scale in definition.scales if scale.code == scores[-1].scale)
-    pairs = [(score, _point(score, safety)) for score in scores]
-    points = tuple(point for _score, point in pairs if point is not None)
+    entries = tuple((score, _point(score, safety)) for score in scores)
+    points = tuple(point for _score, point in entries if point is not None)
     baseline = change.baseline(points, treated_from)
     panel = _panel(definition, scale, points, windows, baseline)
     latest = points[-1] if points else None
@@ -319,7 +326,7 @@ def _measure(
         response=_response(definition, scale, start, after),
         remission=_remission(scale, latest if is_treated else None),
         reliable=_reliable(definition, scale, start, after),
-        rows=tuple(_row(score, point, definition, scale, start, held) for score, point in pairs),
+        entries=entries,
         summary=describe(panel, zone),
     )
 
@@ -333,7 +340,7 @@ def _point(score: StoredScore, safety: Mapping[UUID, str]) -> Point | None:
         prorated=score.is_prorated,
         band=score.band,
         safety=safety.get(score.response_id, ""),
-        late=score.due_at is not None and score.at > score.due_at,
+        late=score.is_late,
         imported=score.mode == Mode.IMPORT,
     )
 
@@ -442,11 +449,10 @@ def _reliable(
 def _row(
     score: StoredScore,
     point: Point | None,
-    definition: Definition,
-    scale: Scale,
-    start: ScorePoint | None,
+    measure: Measure,
     held: Sequence[TreatmentSession],
 ) -> Row:
+    definition, start = measure.definition, measure.baseline.point
     before = bisect_right(held, score.at, key=lambda session: session.at)
     session = held[before - 1] if before else None
     since = score.at - session.at if session else None
@@ -455,7 +461,7 @@ def _row(
         score=score,
         definition=definition,
         point=point,
-        change=_change(definition, scale, start, point if point is not start else None),
+        change=_change(definition, measure.scale, start, point if point is not start else None),
         hours_since_session=since / timedelta(hours=1) if since is not None else None,
         session_number=session.number if session else None,
         reaches_past_session=bool(since is not None and recall and since < timedelta(days=recall)),

@@ -102,7 +102,7 @@ def test_a_positive_item_is_marked_on_the_chart(treated: Enrolment, now: datetim
 
 
 def test_the_table_tells_the_true_time_since_the_session(treated: Enrolment, now: datetime) -> None:
-    newest = trajectory.build(treated.episode, now).rows[0]
+    newest = trajectory.build(treated.episode, now).rows(1)[0]
 
     assert (newest.session_number, newest.hours_since_session) == (1, 7 * 24 + 10)
     assert newest.reaches_past_session
@@ -135,7 +135,7 @@ def test_an_incomplete_form_stands_in_the_table_with_its_reason(
     (measure,) = trajectory.build(enrolment.episode, now).measures
 
     assert measure.latest is None
-    assert measure.rows[0].score.missing_reason
+    assert measure.entries[0][0].missing_reason
 
 
 def test_the_number_of_queries_does_not_grow(

@@ -104,9 +104,8 @@ def _patient(link: Link) -> Actor:
 
 def _language_of(assignment: Assignment, link: Link) -> str:
     """Return the language in which the patient's page words this questionnaire."""
-    version = InstrumentVersion.objects.used_by(link.clinic_id).get(
-        instrument=assignment.instrument_id
-    )
+    versions = InstrumentVersion.objects.defer("content")
+    version = versions.newest_of(assignment.instrument_id, link.clinic_id)
     return sitting.wording_for(version.definition, link.invitation.patient.language).language
 
 

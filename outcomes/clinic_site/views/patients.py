@@ -70,7 +70,7 @@ def patients(request: StaffRequest) -> HttpResponse:
 def patient(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     """Show one patient: the trajectory first, then everything it is made of."""
     person = find(request, Patient.objects.all(), patient_id)
-    now = timezone.now()
+    person.clinic, now = request.clinic, timezone.now()
     workflows.view_patient(patient=person, page="patient", by=request.user.actor, now=now)
     shows_all = request.GET.get("scores") == "all"
     page = PatientPage(person, request.GET.get("episode", ""), now, shows_all_scores=shows_all)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q, QuerySet
+from django.db.models import Max, Q
 from django.urls import reverse
 
 from outcomes.audit import services as audit
@@ -139,9 +139,8 @@ def unlock_for_patient(*, patient: Patient, by: Actor, now: datetime) -> None:
 @transaction.atomic
 def revoke_invitation(*, invitation: Invitation, reason: str, by: Actor, now: datetime) -> None:
     """End an invitation and everything of it that is not sent yet."""
-    this = Invitation.objects.filter(pk=invitation.pk)
-    this.update(revoked_at=now, revoked_reason=reason)
-    _cancel_unsent(this, reason)
+    Invitation.objects.filter(pk=invitation.pk).update(revoked_at=now, revoked_reason=reason)
+    _cancel_unsent(invitation, reason)
     _record(invitation, by, now, "invitation.revoked", {"reason": reason})
 
 
@@ -153,14 +152,18 @@ def revoke_for_patient(*, patient: Patient, reason: str, by: Actor, now: datetim
 
 def finish_invitations(*, assignment: Assignment, now: datetime) -> None:
     """Complete the invitations that cover nothing answerable any more; their reminders stop."""
-    live = Invitation.objects.filter(assignments=assignment, completed_at=None, revoked_at=None)
-    done = live.with_nothing_open()
-    _cancel_unsent(done, "answered")
-    done.update(completed_at=now)
+    covering = Invitation.objects.filter(assignments=assignment).only("completed_at", "revoked_at")
+    for invitation in covering:
+        is_over = invitation.completed_at or invitation.revoked_at
+        if not is_over and not invitation.has_open_assignments():
+            Invitation.objects.filter(pk=invitation.pk).update(completed_at=now)
+            _cancel_unsent(invitation, "answered")
 
 
-def _cancel_unsent(invitations: QuerySet[Invitation], reason: str) -> None:
-    Message.objects.filter(link__invitation__in=invitations).unsent().update(
+def _cancel_unsent(invitation: Invitation, reason: str) -> None:
+    # By their keys: a join in an UPDATE would become a subquery over the whole outbox.
+    links = list(invitation.links.values_list("pk", flat=True))
+    Message.objects.filter(link__in=links).unsent().update(
         state=MessageState.CANCELLED, state_reason=reason
     )
 

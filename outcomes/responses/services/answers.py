@@ -49,8 +49,8 @@ def _begin(
     assignment: Assignment, language: str, mode: Mode, now: datetime
 ) -> QuestionnaireResponse:
     # The content is read once in a process, by its hash.
-    used = InstrumentVersion.objects.used_by(assignment.clinic_id).defer("content")
-    version = used.get(instrument_id=assignment.instrument_id)
+    versions = InstrumentVersion.objects.defer("content")
+    version = versions.newest_of(assignment.instrument_id, assignment.clinic_id)
     return QuestionnaireResponse(
         clinic_id=assignment.clinic_id,
         patient_id=assignment.patient_id,
