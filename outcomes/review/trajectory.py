@@ -245,7 +245,9 @@ def _short_label(session: TreatmentSession) -> str:
     """Return route and dose as recorded, in the fewest letters: “IV 40 mg”."""
     amount = session.dose_amount
     dose = f"{amount.normalize():f} {session.dose_unit}".strip() if amount else ""
-    route = SHORT_ROUTES.get(session.route) or str(session.get_route_display())
+    route = SHORT_ROUTES.get(session.route, "")
+    if session.route and not route:
+        route = str(Route(session.route).label)
     return " ".join(part for part in (route, dose.replace(" ", "\u00a0")) if part)
 
 

@@ -809,7 +809,7 @@ def measured(first_session: datetime | None, *values: int, code: str = "GAD-7") 
         for at, value in enumerate(values)
     ]
     with mock.patch.object(trajectory, "definition_of", return_value=definition):
-        return trajectory._measure(scores, (), [], first_session, {}, LONDON)
+        return trajectory._measure(scores, (), first_session, {}, LONDON)
 
 
 def card(measure: Measure) -> str:
