@@ -231,13 +231,18 @@ def panel_name(definition: Definition, scale: Scale) -> str:
 
 
 def _session_marks(sessions: Sequence[TreatmentSession]) -> Iterator[SessionMark]:
+    # Most sessions of a course are given the same.
+    words: dict[tuple[object, ...], tuple[str, str]] = {}
     for session in sessions:
         status: MarkStatus = "not_held"
         if session.is_held:
             status = "held"
         elif session.status == SessionStatus.PLANNED:
             status = "planned"
-        label, short = session.treatment_label, _short_label(session)
+        given = (session.drug, session.route, session.dose_amount, session.dose_unit)
+        if given not in words:
+            words[given] = session.treatment_label, _short_label(session)
+        label, short = words[given]
         yield SessionMark(session.at, session.number, label, status, short)
 
 
