@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from importlib import import_module
 
 from django.db import connection
 from django.test import Client
@@ -24,6 +25,7 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 def measure(now: datetime) -> Iterator[Figure]:
     """Yield server times of both pages through Django's test client, the whole stack but HTTP."""
+    import_module("config.wsgi")  # what the served process sets, garbage collection too
     small, small_user = make_caseload("caseload-50", 50, now)
     large, large_user = make_caseload("caseload-200", 200, now)
     patient_id = make_long_course(small, small_user, now)
