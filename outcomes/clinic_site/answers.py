@@ -19,6 +19,7 @@ class Answer:
     value: int | None
     label: str
     is_skipped: bool = False  #: not asked, because of an earlier answer
+    is_taken_back: bool = False  #: given, and then changed or ruled out by an earlier answer
 
     @property
     def is_positive(self) -> bool:
@@ -49,25 +50,40 @@ def answers_of(response: QuestionnaireResponse) -> list[Answer]:
     """Return every item of a response in its order."""
     definition = response.instrument_version.definition
     words = wording_of(definition, response.language)
-    is_final = response.submitted_at is not None
-    return [
-        _answer(
-            item,
-            response.answers.get(item.link_id),
-            words,
-            is_skipped=is_final and item.link_id not in response.answers,
-        )
-        for item in definition.items
-    ]
+    if response.submitted_at is None:
+        return [
+            _answer(item, response.answers.get(item.link_id), words) for item in definition.items
+        ]
+    alarming = _alarming(response)
+    found = []
+    for item in definition.items:
+        key = item.link_id
+        is_skipped = key not in response.answers
+        if is_skipped and key in alarming:
+            found.append(_answer(item, alarming[key], words, is_taken_back=True))
+        else:
+            found.append(_answer(item, response.answers.get(key), words, is_skipped=is_skipped))
+    return found
+
+
+def _alarming(response: QuestionnaireResponse) -> dict[str, int]:
+    """Return, by item, the answers that raised an alert, whatever became of them."""
+    raised = response.alerts.filter(rule__isnull=False).values_list("rule__link_id", "value")
+    return {link_id: value for link_id, value in raised if value is not None}
 
 
 def _answer(
-    item: Item, value: int | None, words: Wording | None, *, is_skipped: bool = False
+    item: Item,
+    value: int | None,
+    words: Wording | None,
+    *,
+    is_skipped: bool = False,
+    is_taken_back: bool = False,
 ) -> Answer:
     if words is None:
-        return Answer(item, "", value, "", is_skipped)
+        return Answer(item, "", value, "", is_skipped, is_taken_back)
     label = words.options[item.link_id].get(value, "") if value is not None else ""
-    return Answer(item, words.items[item.link_id], value, label, is_skipped)
+    return Answer(item, words.items[item.link_id], value, label, is_skipped, is_taken_back)
 
 
 def results_of(response: QuestionnaireResponse) -> list[Result]:
@@ -107,7 +123,9 @@ def answer_of(alert: Alert) -> Answer | None:
     definition = alert.response.instrument_version.definition
     words = wording_of(definition, alert.response.language)
     items = {item.link_id: item for item in definition.items}
-    return _answer(items[alert.rule.link_id], alert.value, words)
+    key, response = alert.rule.link_id, alert.response
+    is_taken_back = response.submitted_at is not None and response.answers.get(key) != alert.value
+    return _answer(items[key], alert.value, words, is_taken_back=is_taken_back)
 
 
 def repeat_of(alert: Alert) -> Repeat | None:

@@ -25,6 +25,7 @@ from outcomes.instruments.definition import (
     Source,
     Wording,
 )
+from outcomes.instruments.evidence import missing_words
 from outcomes.instruments.models import InstrumentVersion, InstrumentVersionQuerySet
 from outcomes.review.charts.words import number
 from outcomes.scheduling.burden import Week, minutes_per_week
@@ -189,7 +190,9 @@ class InstrumentPage:
     def scales(self) -> list[ScaleFacts]:
         """Return every score with its arithmetic and its published rules."""
         return [
-            ScaleFacts(scale, self.speller.scoring(scale), _missing(scale), list(_rules(scale)))
+            ScaleFacts(
+                scale, self.speller.scoring(scale), missing_words(scale), list(_rules(scale))
+            )
             for scale in self.definition.scales
         ]
 
@@ -255,18 +258,6 @@ class InstrumentPage:
             for system, key, name in known
             if key in (found := self.definition.content.get(system, {}))
         ]
-
-
-def _missing(scale: Scale) -> str:
-    most = scale.missing.max_missing
-    if most == 0:
-        return _("No score unless every item is answered.")
-    return ngettext(
-        "One item may be missing: it takes the mean of the others, and the score says so.",
-        "Up to %(n)s items may be missing: each takes the mean of the others, "
-        "and the score says so.",
-        most,
-    ) % {"n": most}
 
 
 def _rules(scale: Scale) -> Iterator[Named]:

@@ -12,7 +12,7 @@ from django.db.models import Q
 from outcomes.exports.cells import guard, line
 from outcomes.exports.tables import TABLES
 from outcomes.instruments.definition import Definition, Item, Rule, Scale
-from outcomes.instruments.evidence import rules_of
+from outcomes.instruments.evidence import missing_words, rules_of
 from outcomes.instruments.models import InstrumentVersion
 
 READING = (
@@ -170,13 +170,10 @@ def _scale_rows(scale: Scale) -> Iterator[dict[str, str]]:
         "source": scale.scoring.citation,
         "verified": _truth(scale.scoring.verified),
     }
-    limit = scale.missing.max_missing
     yield {
         "part": "missing items",
         "name": scale.code,
-        "meaning": f"at most {limit} take the mean of the others; with more there is no value"
-        if limit
-        else "with any item missing there is no value",
+        "meaning": missing_words(scale),
         "source": scale.missing.citation,
         "verified": _truth(scale.missing.verified),
     }

@@ -247,7 +247,7 @@ ANSWERS = Table(
             "item.link_id",
             values={
                 "left open": "shown and not answered",
-                "skipped": "not asked, because of an earlier answer: not the same as missing",
+                "skipped": "ruled out by an earlier answer: not the same as missing",
                 "not recorded": "not in the import",
             },
         ),

@@ -104,6 +104,13 @@ def _check_scale(path: str, scale: Scale) -> None:
     ):
         fail(f"{path}.scoring.maxima", "names an item twice")
     _check_bands(path, scale)
+    for name, rule in (
+        *((f"cutoffs[{i}]", rule) for i, rule in enumerate(scale.cutoffs)),
+        ("baseline_min", scale.baseline_min),
+        ("remission", scale.remission),
+    ):
+        if rule and not scale.low <= rule.value <= scale.high:
+            fail(f"{path}.{name}.value", f"lies outside {scale.low:g} to {scale.high:g}")
 
 
 def _check_fixed_size(path: str, scale: Scale, branching: Collection[str]) -> None:
@@ -131,6 +138,7 @@ def _range_of(path: str, scale: Scale) -> tuple[Number, Number]:
 
 def _check_bands(path: str, scale: Scale) -> None:
     # Between two bands lies one step of the score: a tenth where it is not a whole number.
+    must_differ(f"{path}.bands.ranges", (band.label for band in scale.bands))
     step = scale.multiplier if scale.method == "sum" else 0.1
     start = scale.low
     for i, band in enumerate(scale.bands):

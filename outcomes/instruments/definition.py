@@ -342,6 +342,7 @@ def _wording(language: str, words: Mapping[str, Any], data: Mapping[str, Any]) -
         language=language,
         title=words["title"],
         stem=words["stem"],
+        copyright=words.get("copyright", ""),
         items=dict(words["items"]),
         options={row["link_id"]: labels[row["options"]] for row in data["items"]},
         **_source(words),

@@ -77,6 +77,22 @@ def why_not_sendable(definition: Definition) -> str:
     return ""
 
 
+def missing_words(scale: Scale) -> str:
+    """Return in one sentence what becomes of missing items."""
+    most = scale.missing.max_missing
+    if most:
+        return (
+            f"At most {most} items may be missing: each takes the mean of the others, "
+            "and the score says so."
+        )
+    sets = [" or ".join(chosen) for maximum in scale.maxima for chosen in maximum.alternatives]
+    enough = f" One of {', of '.join(sets)} is enough." if sets else ""
+    return (
+        "No score while an item is left open; one that was skipped or does not apply is not "
+        f"missing.{enough}"
+    )
+
+
 def rules_of(scale: Scale) -> Iterator[tuple[str, Rule]]:
     """Yield a scale's published rules by name, cut-offs first."""
     for cutoff in scale.cutoffs:

@@ -194,6 +194,7 @@ class Wording(Source):
     language: str
     title: str
     stem: str
+    copyright: str
     items: Mapping[str, str]
     options: Mapping[str, Mapping[int, str]]
 

@@ -137,6 +137,7 @@ def encode(key: str, value: Any) -> dict[str, Any]:
     """Write a JSON value as an extension whose address is its key, percent-encoded.
 
     An object's members and a list's entries are extensions within it; an entry's address is `*`.
+    Members stand in the order of their names: a database may have forgotten any other.
     What an extension may not hold is a valueCode: null, empty-string, empty-array, empty-object.
     """
     url = key if key == "*" else quote(key, safe="") or "%"
@@ -147,7 +148,7 @@ def encode(key: str, value: Any) -> dict[str, Any]:
     if isinstance(value, int | float):
         return {"url": url, "valueDecimal": value}
     if isinstance(value, Mapping) and value:
-        return {"url": url, "extension": [encode(name, row) for name, row in value.items()]}
+        return {"url": url, "extension": [encode(name, value[name]) for name in sorted(value)]}
     if isinstance(value, list | tuple) and value:
         return {"url": url, "extension": [encode("*", row) for row in value]}
     if isinstance(value, str) and value:

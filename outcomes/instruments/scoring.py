@@ -83,12 +83,9 @@ def score(definition: Definition, answers: Mapping[str, int | None]) -> ScoreRes
     if definition.levels:
         facts = Given(given, skipped, {code: each.value for code, each in scores.items()})
         scores.update((row.code, _find_level(row, facts)) for row in definition.levels)
+    met = {*given, *skipped, *(key for scale in definition.scales for key in _chosen(scale, given))}
     return ScoreResult(
-        complete=all(
-            item.link_id in given or item.link_id in skipped
-            for item in definition.items
-            if item.required
-        ),
+        complete=all(item.link_id in met for item in definition.items if item.required),
         scores=scores,
         safety=tuple(_hits(definition, given)),
         skipped=skipped,
@@ -212,14 +209,21 @@ def _score_scale(scale: Scale, given: Mapping[str, int], skipped: frozenset[str]
     return ScaleScore(value, scale.band_of(value), bool(missing), answered, missing, "", error)
 
 
-def _missing(scale: Scale, given: Mapping[str, int], skipped: frozenset[str]) -> tuple[str, ...]:
-    chosen = {
+def _chosen(scale: Scale, given: Mapping[str, int]) -> set[str]:
+    """Return the items of every set of alternatives of which one is answered."""
+    if not scale.maxima:
+        return set()
+    return {
         key
         for maximum in scale.maxima
         for alternatives in maximum.alternatives
         if any(key in given for key in alternatives)
         for key in alternatives
     }
+
+
+def _missing(scale: Scale, given: Mapping[str, int], skipped: frozenset[str]) -> tuple[str, ...]:
+    chosen = _chosen(scale, given)
     return tuple(
         link_id
         for link_id, _ in scale.points

@@ -117,7 +117,7 @@ def save_own(
 
     What was answered keeps the version it was answered with. Raises ValidationError.
     """
-    definition = _read(content)
+    definition = _read(unproven(content))
     if Instrument.objects.filter(clinic=None, code=definition.code).exists():
         message = _("%s is in the library already: give yours another code.") % definition.code
         raise ValidationError({"code": message})
@@ -129,6 +129,22 @@ def save_own(
         raise ValidationError(_("This is exactly what is stored already: nothing was changed."))
     _record(stored, "instrument.saved", clinic_id, by, now, {"code": definition.code})
     return stored
+
+
+def unproven(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition without any claim that somebody else's file may have made of it.
+
+    A changed word is another instrument: what was proved of the first says nothing of it.
+    """
+    kept = {name: value for name, value in content.items() if name not in ("proof", "$schema")}
+    unverified: dict[str, Any] = _unverified(kept)
+    return {**unverified, "validated": False}
+
+
+def _unverified(part: Any) -> Any:
+    if isinstance(part, Mapping):
+        return {k: False if k == "verified" else _unverified(value) for k, value in part.items()}
+    return [_unverified(value) for value in part] if isinstance(part, list) else part
 
 
 @audit.atomic()

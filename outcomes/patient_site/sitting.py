@@ -38,6 +38,7 @@ class Step:
     value: int | None
     is_met: bool
     branches: bool  #: whether an answer may open or close questions after it
+    most: int  #: how many questions its questionnaire asks at most
 
     @property
     def text(self) -> str:
@@ -101,6 +102,17 @@ class Sitting:
             if (step.assignment.pk, step.item.link_id) == (assignment_id, link_id):
                 return step
         return None
+
+    @property
+    def most(self) -> int:
+        """Return how many questions there can be: branches may yet open."""
+        asked = {step.assignment.pk: step.most for step in self.steps}
+        return sum(asked.values())
+
+    @property
+    def branches(self) -> bool:
+        """Say whether an answer may open or close questions."""
+        return any(step.branches for step in self.steps)
 
     @property
     def first_unmet(self) -> Step | None:
@@ -181,4 +193,5 @@ def _steps_of(
             value=answers.get(item.link_id),
             is_met=item.link_id in answers,
             branches=definition.branches,
+            most=len(definition.items),
         )

@@ -204,9 +204,9 @@ def _store(step: Step, form: AnswerForm, by: Actor, now: datetime) -> None:
 def _onward(sitting: Sitting, step: Step, action: str, is_review: bool) -> str:
     """Return the address of the page after this one."""
     number = step.number + (-1 if action == "back" else 1)
-    if step.branches and number > step.number and not is_review:
-        # What comes next depends on the answer: the page behind this number knows.
-        return reverse("patient_site:answer", args=[number])
+    if step.branches and action != "back":
+        # What comes next depends on the answer: the page behind the address knows.
+        return reverse("patient_site:answer", args=() if is_review else [number])
     return _page_of(None if is_review else sitting.step(number))
 
 

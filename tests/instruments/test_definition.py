@@ -294,3 +294,22 @@ def test_the_library_agrees_with_the_reference_facts(code: str, reference_dir: P
     assert [o.code for o in counted[0].options if o.code] == loinc.get("answers", [])
     assert scale.loinc == loinc.get("total")
     assert definition.loinc_panel in {loinc.get("panel"), None}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda c: c["scales"][0]["cutoffs"][0].update(value=99), "lies outside 0 to 27"),
+        (lambda c: c["scales"][0]["remission"].update(value=-1), "lies outside 0 to 27"),
+        (
+            lambda c: c["scales"][0]["bands"]["ranges"][1].update(label="severe"),
+            "severe stands twice",
+        ),
+    ],
+)
+def test_a_slip_in_a_rule_or_a_band_is_refused(
+    phq9: dict[str, Any], change: Callable[[dict[str, Any]], None], told: str
+) -> None:
+    change(phq9)
+    with pytest.raises(DefinitionError, match=told):
+        Definition.from_json(phq9)

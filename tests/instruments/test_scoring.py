@@ -332,8 +332,9 @@ def test_of_alternatives_one_answer_is_enough() -> None:
     qids = LIBRARY["QIDS-SR16"]
     answers = {item.link_id: 1 for item in qids.items}
     del answers["7"], answers["9"]
-    total = score(qids, {**answers, "6": 3}).scores["total"]
-    assert (total.value, total.missing) == (11, ())
+    result = score(qids, {**answers, "6": 3})
+    total = result.scores["total"]
+    assert (result.complete, total.value, total.missing) == (True, 11, ())
     del answers["6"]
     assert score(qids, answers).scores["total"].missing == ("6", "7")
 

@@ -158,3 +158,22 @@ def test_a_retired_wording_gives_way_to_the_shipped_instrument(
     assert used(clinic, "ISI").clinic_id is None
     with pytest.raises(ValidationError, match="cannot be retired"):
         workflows.retire_instrument(version=used(clinic, "ISI"), clinic=clinic, by=SYSTEM, now=now)
+
+
+def test_what_a_file_claims_of_itself_is_not_taken_over(clinic: Clinic, now: datetime) -> None:
+    phq9 = InstrumentVersion.objects.shipped().of_code("PHQ-9").get()
+    content = deepcopy(phq9.content)
+    content["code"] = "PHQ9X"
+    content["wording"]["en"]["items"]["9"] = "Are you fine?"
+    own = workflows.save_own_instrument(clinic=clinic, content=content, by=SYSTEM, now=now)
+    assert own.definition.proof is None
+    assert not own.definition.is_validated
+    assert not own.definition.wording("en").verified
+    assert not own.definition.scales[0].scoring.verified
+
+
+def test_a_blank_question_is_no_wording(clinic: Clinic, now: datetime) -> None:
+    wording = words_for(used(clinic, "ISI").definition)
+    wording["items"]["3"] = "   "
+    with pytest.raises(ValidationError, match=r"items\.3|items\['3'\]"):
+        add_words(clinic, "ISI", now, wording=wording)

@@ -14,6 +14,8 @@ import time_machine
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from outcomes import workflows
+from outcomes.audit.models import SYSTEM
+from outcomes.clinics.models import User
 from outcomes.delivery import services as delivery
 from outcomes.delivery import sitting as tickets
 from outcomes.instruments.definition import load_library
@@ -21,7 +23,7 @@ from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Score
 from outcomes.scheduling.models import Assignment, ScheduleRule
 from outcomes.workflows import Enrolment
-from tests.conftest import NOW
+from tests.conftest import NOW, signed_in
 
 CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
@@ -127,3 +129,51 @@ def test_it_is_answered_to_the_end_at_375_px(
     results = dict(Score.objects.current().values_list("scale", "value"))
     assert set(results) == {row.code for row in (*definition.scales, *definition.levels)}
     assert all(results[scale.code] is not None for scale in definition.scales)
+
+
+def test_a_gate_opened_in_the_review_leads_to_what_it_opens(
+    chromium: Browser, live_server, enrolment: Enrolment
+) -> None:
+    context = chromium.new_context(
+        viewport={"width": 375, "height": 720}, has_touch=True, base_url=live_server.url
+    )
+    ticket = ask(enrolment, "PC-PTSD-5")
+    context.add_cookies([{"name": tickets.COOKIE, "value": ticket, "url": live_server.url}])
+    page = context.new_page()
+    page.goto("/answer/")
+    expect(page.locator("#progress")).to_have_text("Question 1 of 6 at most")
+    page.get_by_label("No", exact=True).locator("..").tap()
+    page.wait_for_url("**/answer/review/")
+    page.goto("/answer/1/?review")
+    page.get_by_label("Yes", exact=True).locator("..").tap()
+    page.wait_for_url("**/answer/2/")
+    context.close()
+
+
+def test_an_owners_copyright_line_stands_with_the_question(client, enrolment: Enrolment) -> None:
+    client.cookies[tickets.COOKIE] = ask(enrolment, "K10")
+    assert "Copyright Ronald C. Kessler" in client.get("/answer/1/").content.decode()
+
+
+def test_an_answer_that_was_taken_back_is_told_as_such(
+    client, enrolment: Enrolment, clinician: User
+) -> None:
+    ask(enrolment, "ASQ")
+    assignment = Assignment.objects.get(instrument__code="ASQ")
+    saved = {
+        "assignment_id": assignment.pk,
+        "language": "en",
+        "mode": "link",
+        "by": SYSTEM,
+        "now": NOW,
+    }
+    workflows.save_answers(answers={"1": 0, "2": 1, "3": 0, "4": 0, "5": 1}, **saved)
+    answers = {"1": 0, "2": 0, "3": 0, "4": 0, "5": 1}
+    response = workflows.submit_response(answers=answers, submission_id="one", **saved).response
+    alert = response.alerts.get(rule__link_id="5")
+    assert alert.state == "open"
+    staff, slug = signed_in(clinician), enrolment.patient.clinic.slug
+    page = staff.get(f"/c/{slug}/alerts/{alert.pk}/").content.decode()
+    assert "changed or took it back before sending" in page
+    page = staff.get(f"/c/{slug}/responses/{response.pk}/").content.decode()
+    assert "given, then taken back with an earlier answer" in page
