@@ -52,7 +52,7 @@ clean: ## Remove what was installed and cached; never the data in var/
 	@command -v "$(PYTHON)" >/dev/null || { \
 		echo "Outcomes needs Python 3.11 or newer, and $(PYTHON) is not here: make run PYTHON=python3.12 names another." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Outcomes needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" -c 'import platform; print(platform.python_version())'): make run PYTHON=python3.12 names another." >&2; exit 1; }
+		echo "Outcomes needs Python 3.11 or newer, and $(PYTHON) is $$("$(PYTHON)" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo "no Python"): make run PYTHON=python3.12 names another." >&2; exit 1; }
 	@$(if $(UV),uv venv --quiet --allow-existing --python "$(PYTHON)" .venv,"$(PYTHON)" -m venv .venv)
 
 .venv/.run: requirements.txt | .venv/bin/python

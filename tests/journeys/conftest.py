@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
 import time_machine
 from django.core import mail
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from outcomes.clinics.models import User
+from tests.browser import AXE, CHROMIUM, launched
 from tests.conftest import NOW, signed_in
 
-CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
-AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
 PHONE = {"width": 375, "height": 720}
 DESK = {"width": 1280, "height": 900}
 SCREENSHOTS = os.environ.get("SCREENSHOTS", "")
@@ -46,16 +43,10 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Debian's Chromium."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
-        )
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -101,7 +92,7 @@ def look(page: Page, name: str) -> None:
     if SCREENSHOTS:
         width = page.viewport_size["width"] if page.viewport_size else 0
         page.screenshot(path=f"{SCREENSHOTS}/{name}-{width}.png", full_page=True)
-    page.evaluate(AXE.read_text())
+    page.evaluate(AXE)
     found = page.evaluate(
         "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa',"
         " 'best-practice']})"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 import time_machine
 from django.test import Client
+from playwright.sync_api import Browser
 
 from outcomes import workflows
 from outcomes.delivery import services as delivery
@@ -17,6 +18,7 @@ from outcomes.instruments.models import InstrumentVersion
 from outcomes.patient_site.sitting import Sitting, build
 from outcomes.responses.models import Mode
 from outcomes.workflows import Enrolment
+from tests.browser import launched
 from tests.conftest import NOW
 
 BIRTH_DATE = {"day": "17", "month": "5", "year": "1980"}
@@ -83,6 +85,13 @@ def clock() -> Iterator[time_machine.Traveller]:
     """Hold the clock at NOW; a test may move it."""
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The machine's own Chromium, for one file only: other tests must not meet its event loop."""
+    with launched() as browser:
+        yield browser
 
 
 @pytest.fixture

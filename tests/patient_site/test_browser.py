@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 
 import pytest
 import time_machine
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect
 
 from outcomes.alerts.models import Alert, AlertState
 from outcomes.responses.models import QuestionnaireResponse, Score
+from tests.browser import NEEDS_CHROMIUM
 from tests.conftest import NOW
 from tests.patient_site.conftest import Phone
 
-CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 SAVE = "**/api/v1/answering/**"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(autouse=True)
@@ -32,16 +25,6 @@ def clock() -> Iterator[time_machine.Traveller]:
     """Start the clock at NOW and let it run: the browser's own does."""
     with time_machine.travel(NOW, tick=True) as traveller:
         yield traveller
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, for this file only: other tests must not meet its event loop."""
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

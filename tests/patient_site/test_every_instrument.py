@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import axe_playwright_python
 import pytest
 import time_machine
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM
@@ -23,18 +19,12 @@ from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Score
 from outcomes.scheduling.models import Assignment, ScheduleRule
 from outcomes.workflows import Enrolment
+from tests.browser import AXE, NEEDS_CHROMIUM
 from tests.conftest import NOW, signed_in
 
-CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 BUNDLED = [code for code, definition in load_library().items() if definition.is_sendable]
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine"),
-]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(autouse=True)
@@ -42,16 +32,6 @@ def clock() -> Iterator[time_machine.Traveller]:
     """Start the clock at NOW and let it run: the browser's own does."""
     with time_machine.travel(NOW, tick=True) as traveller:
         yield traveller
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """The machine's own Chromium, for this file only."""
-    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def ask(enrolment: Enrolment, code: str) -> str:
