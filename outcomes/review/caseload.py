@@ -64,6 +64,14 @@ class Line:
     overdue_since: datetime | None
     contact_problem: str
     sparkline: str
+    reliable_from: float | None  #: points from which a change is more than measurement error
+
+    @property
+    def colour(self) -> str:
+        """Return towards what the score has moved; "none" within measurement error."""
+        if self.change is None or abs(self.change.absolute) < (self.reliable_from or 0):
+            return "none"
+        return "none" if self.change.towards == "same" else self.change.towards
 
     def sort_key(self) -> tuple[object, ...]:
         """Return where the line stands by `ORDER`."""
@@ -162,6 +170,7 @@ class _Facts:
             overdue_since=overdue.get("first"),
             contact_problem=self.contact_problems.get(episode.patient_id, ""),
             sparkline=self._sparkline(points, episode),
+            reliable_from=rule.value if (rule := self.scale.reliable_change) else None,
         )
 
     def _change(self, start: ScorePoint | None, last: ScorePoint | None) -> Change | None:

@@ -115,6 +115,14 @@ class Measure:
     entries: tuple[tuple[StoredScore, Point | None], ...]  #: in order of time
     summary: str
 
+    @property
+    def colour(self) -> str:
+        """Return towards what the score has moved; "none" within measurement error."""
+        if self.change is None or self.change.towards == "same":
+            return "none"
+        is_error = self.reliable is not None and self.reliable.outcome == "no_reliable_change"
+        return "none" if is_error else self.change.towards
+
 
 @dataclass(frozen=True)
 class Trajectory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -161,8 +162,19 @@ def test_the_caseload_shows_last_score_and_change(
     assert (line.last.value, line.band) == (0, "none-minimal")
     assert line.change is not None
     assert line.change.absolute == -27
+    assert line.colour == "better"
     assert line.open_alerts == 1
     assert "2 scores" in line.sparkline
+
+
+def test_a_change_within_measurement_error_is_not_coloured(
+    treated: Enrolment, clinic: Clinic, clinician: User, now: datetime
+) -> None:
+    (line,) = caseload.build(clinic, clinician, now).lines
+    assert line.change is not None
+    small = replace(line.change, absolute=-4)
+
+    assert (line.reliable_from, replace(line, change=small).colour) == (6, "none")
 
 
 def test_only_my_patients_unless_asked_for_all(
