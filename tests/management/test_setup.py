@@ -6,6 +6,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
+from outcomes.instruments import services
+from outcomes.instruments.definition import load_library
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.management.commands import setup
 from outcomes.management.lock import alone
@@ -34,3 +36,10 @@ def test_a_database_that_does_not_answer_gets_one_line(monkeypatch):
     with pytest.raises(CommandError) as error:
         call_command("setup")
     assert str(error.value) == "The database does not answer: connection refused"
+
+
+def test_a_broken_library_file_is_named_with_its_place_and_reason(monkeypatch, tmp_path):
+    (tmp_path / "BAD.json").write_text('{"code": "BAD"}')
+    monkeypatch.setattr(services, "load_library", lambda: load_library(tmp_path))
+    with pytest.raises(CommandError, match=r"The library is broken: BAD\.json: .*required"):
+        call_command("install_library")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from io import StringIO
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError
-from django.utils import timezone
 
-from outcomes import workflows
 from outcomes.clinics.models import Clinic
 from outcomes.management.demo import demo_summary
 
@@ -35,7 +34,7 @@ class Command(BaseCommand):
             first_line = str(error).strip().splitlines()[0]
             raise CommandError(f"The database does not answer: {first_line}") from error
         call_command("createcachetable", verbosity=0)
-        workflows.install_library(now=timezone.now())
+        call_command("install_library", stdout=StringIO())
         if not Clinic.objects.exists():
             call_command("simulate", "--demo", stdout=self.stdout)
         for line in [] if no_log_ins else demo_summary(settings.BASE_URL):
