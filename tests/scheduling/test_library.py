@@ -57,7 +57,14 @@ def days_since_first(asks: tuple[Planned, ...], instrument: str) -> list[int]:
 
 def test_every_schedule_ships_with_a_title_and_a_basis_for_each_rule() -> None:
     codes = sorted(path.stem for path in LIBRARY.glob("*.json"))
-    assert codes == ["ketamine-default", "phq9-gad7-only"]
+    assert codes == [
+        "esketamine-label",
+        "ketamine-default",
+        "maintenance-only",
+        "phq9-gad7-only",
+        "single-infusion",
+        "six-in-twelve-days",
+    ]
     for code in codes:
         spec = schedule(code)
         assert (spec.code, spec.spacing_days) == (code, {"PHQ-9": 7, "GAD-7": 7})
@@ -82,6 +89,24 @@ def test_baseline_asks_more_by_indication() -> None:
         "PEG": ("pain",),
         "WSAS": (),
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "sessions", "days"),
+    [
+        ("single-infusion", [0], [0, 7, 14, 21, 28]),
+        ("six-in-twelve-days", [0, 2, 4, 7, 9, 11], [0, 7, 18, 25, 32, 39, 67]),
+        ("esketamine-label", [0, 3, 7, 10, 14, 21], [0, 7, 14, 21, 28, 35, 49, 63]),
+        ("maintenance-only", [0, 42], [0, 7, 28, 42, 49, 70]),
+    ],
+)
+def test_each_schedule_asks_the_phq9_as_its_name_says(
+    code: str, sessions: list[int], days: list[int]
+) -> None:
+    starts = [FIRST + timedelta(days=day) for day in sessions]
+    asks = asked(schedule(code), course(starts), FIRST - timedelta(days=8))
+    assert days_since_first(asks, "PHQ-9")[: len(days)] == days
+    assert days_since_first(asks, "GAD-7")[: len(days)] == days
 
 
 def test_an_induction_is_followed_weekly_then_every_2_weeks_then_every_4() -> None:
