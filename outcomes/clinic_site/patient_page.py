@@ -28,6 +28,9 @@ from outcomes.scheduling.models import Assignment, AssignmentQuerySet, Assignmen
 # A list on the page shows this many at most, and says so; each has a page with all of them.
 SHOWN = 6
 SCORES_SHOWN = 20
+# What can be answered now stands first among these; no patient is asked so much at once.
+AHEAD = 60
+ASKED_COLUMNS = ("state", "opens_at", "due_at", "closes_at", "instrument__code")
 # What a list of alerts shows.
 ALERT_COLUMNS = (
     "reason",
@@ -104,16 +107,21 @@ class PatientPage:
         """Return the course under way."""
         return next((row for row in self.courses if row.ended_at is None), None)
 
-    @cached_property
+    @property
     def asked(self) -> list[Assignment]:
         """Return what the patient can answer now."""
-        return list(self._assignments().answerable_at(self.now).order_by("due_at"))
+        open_ = [row for row in self._ahead if row.opens_at <= self.now]
+        return sorted(open_, key=lambda row: row.due_at)
 
-    @cached_property
+    @property
     def coming(self) -> list[Assignment]:
         """Return what is planned next."""
-        rows = self._assignments().planned().filter(opens_at__gt=self.now)
-        return list(rows.order_by("opens_at")[:SHOWN])
+        return [row for row in self._ahead if row.opens_at > self.now][:SHOWN]
+
+    @cached_property
+    def _ahead(self) -> list[Assignment]:
+        rows = self._assignments().answerable_after(self.now)
+        return list(rows.order_by("opens_at", "pk")[:AHEAD])
 
     @cached_property
     def missed(self) -> list[Assignment]:
@@ -123,7 +131,7 @@ class PatientPage:
 
     def _assignments(self) -> AssignmentQuerySet:
         rows = Assignment.objects.filter(episode=self.episode)
-        return rows.select_related("instrument")
+        return rows.select_related("instrument").only(*ASKED_COLUMNS)
 
     @cached_property
     def latest_responses(self) -> list[QuestionnaireResponse]:

@@ -98,9 +98,11 @@ class AssignmentQuerySet(ClinicRowQuerySet["Assignment"]):
 
     def answerable_at(self, now: datetime) -> Self:
         """Keep what a patient may answer at this moment."""
-        return self.filter(
-            state__in=(AssignmentState.PLANNED, *UNDER_WAY), opens_at__lte=now, closes_at__gt=now
-        )
+        return self.answerable_after(now).filter(opens_at__lte=now)
+
+    def answerable_after(self, now: datetime) -> Self:
+        """Keep what a patient may answer now or later, as things stand."""
+        return self.filter(state__in=(AssignmentState.PLANNED, *UNDER_WAY), closes_at__gt=now)
 
     def overdue_on(self, now: datetime) -> Self:
         """Keep what is past its due time and still unanswered."""
