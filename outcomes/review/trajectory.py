@@ -322,7 +322,8 @@ def _measure(
     zone: ZoneInfo,
 ) -> Measure:
     definition = definition_of(scores[-1].content_hash)
-    scale = next(scale for scale in definition.scales if scale.code == scores[-1].scale)
+    scale = definition.scale(scores[-1].scale)
+    assert scale is not None  # what is charted is a scale
     entries = tuple((score, _point(score, safety)) for score in scores)
     points = tuple(point for _score, point in entries if point is not None)
     baseline = change.baseline(points, treated_from)
