@@ -16,6 +16,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from outcomes.alerts import services as alerts
 from outcomes.alerts.models import Alert
@@ -100,7 +101,18 @@ def save_own_instrument(
 def retire_instrument(
     *, version: InstrumentVersion, clinic: Clinic, by: Actor, now: datetime
 ) -> None:
-    """Ask a clinic's own version no more, and plan anew what was to be asked."""
+    """Ask a clinic's own version no more, and plan anew what was to be asked.
+
+    Raises ValidationError while patients are being asked it: they would find no words.
+    """
+    asked = Assignment.objects.filter(clinic=clinic, instrument=version.instrument)
+    if count := asked.under_way().answerable_at(now).values("patient").distinct().count():
+        message = ngettext(
+            "%(n)d patient is being asked it now: retire it once that is answered or over.",
+            "%(n)d patients are being asked it now: retire it once that is answered or over.",
+            count,
+        )
+        raise ValidationError(message % {"n": count})
     instruments.retire_own(version=version, by=by, now=now)
     _plan_anew(clinic)
 

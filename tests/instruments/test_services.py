@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from outcomes.clinics.models import Clinic
 from outcomes.instruments import services as instruments
 from outcomes.instruments.definition import Definition
 from outcomes.instruments.models import Instrument, InstrumentVersion
+from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
 
 LICENCE = "Licensed to North Clinic by the author, letter of 1 October 2026."
@@ -177,3 +178,20 @@ def test_a_blank_question_is_no_wording(clinic: Clinic, now: datetime) -> None:
     wording["items"]["3"] = "   "
     with pytest.raises(ValidationError, match=r"items\.3|items\['3'\]"):
         add_words(clinic, "ISI", now, wording=wording)
+
+
+def test_what_patients_are_asked_now_is_not_retired_under_their_hands(
+    clinic: Clinic, enrolment: Enrolment, now: datetime
+) -> None:
+    own = add_words(clinic, "ISI", now)
+    assignment = Assignment.objects.filter(patient=enrolment.patient).order_by("opens_at")[0]
+    assignment.instrument, assignment.state = own.instrument, "open"
+    assignment.opens_at = assignment.due_at = now
+    assignment.closes_at = now + timedelta(days=1)
+    assignment.save()
+    with pytest.raises(ValidationError, match="1 patient is being asked"):
+        workflows.retire_instrument(version=own, clinic=clinic, by=SYSTEM, now=now)
+    assert used(clinic, "ISI").clinic_id == clinic.pk
+    later = assignment.closes_at
+    workflows.retire_instrument(version=own, clinic=clinic, by=SYSTEM, now=later)
+    assert used(clinic, "ISI").clinic_id is None

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -181,8 +182,12 @@ def instrument_retire(request: StaffRequest, code: str) -> HttpResponse:
     entry = _find(request, code)
     if entry.version.clinic_id is None:
         raise Http404
-    workflows.retire_instrument(
-        version=entry.version, clinic=request.clinic, by=request.user.actor, now=timezone.now()
-    )
+    try:
+        workflows.retire_instrument(
+            version=entry.version, clinic=request.clinic, by=request.user.actor, now=timezone.now()
+        )
+    except ValidationError as refusal:
+        messages.warning(request, " ".join(refusal.messages))
+        return redirect("clinic_site:instrument", request.clinic.slug, code)
     messages.success(request, _("%s is not asked any more.") % code)
     return redirect("clinic_site:instruments", request.clinic.slug)
