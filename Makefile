@@ -6,7 +6,7 @@ MANAGE := $(BIN)/python manage.py
 UV := $(shell command -v uv 2>/dev/null)
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := run
-.PHONY: run setup test lint check bench lock clean demo-reset
+.PHONY: run setup test lint check bench campaign lock clean demo-reset
 
 run: .venv/.run ## Serve the whole product on http://127.0.0.1:$(PORT)
 	@exec $(MANAGE) up --setup --port "$(PORT)"
@@ -14,7 +14,7 @@ run: .venv/.run ## Serve the whole product on http://127.0.0.1:$(PORT)
 setup: .venv/.run ## Prepare this machine: requirements, database, demo clinic
 	@$(MANAGE) setup
 
-test: .venv/.test ## Run the tests; needs nothing prepared
+test: .venv/.test ## Run the tests (the thorough ones: make check); needs nothing prepared
 	@$(BIN)/pytest
 
 lint: .venv/.dev ## Format, lint, types, import contracts, migrations, API document
@@ -27,10 +27,13 @@ lint: .venv/.dev ## Format, lint, types, import contracts, migrations, API docum
 	$(MANAGE) spectacular --validate --fail-on-warn --file /dev/null
 
 check: lint ## Everything a change must pass
-	$(BIN)/pytest --cov
+	$(BIN)/pytest --cov -m ""
 
 bench: .venv/.dev ## Print the measured figures side by side
 	@$(BIN)/python -m bench
+
+campaign: .venv/.test ## Kill, crash and hang everything, and print what held (SHORT=1: ten minutes)
+	@$(BIN)/python -m tests.campaign $(if $(SHORT),--short)
 
 lock: ## Lock the three requirement levels again (U=-U takes newer versions)
 	@for level in "" -test -dev; do \

@@ -14,7 +14,10 @@ from io import StringIO
 from bench.figures import HEADER, Figure
 from bench.scratch import scratch_database
 
-PARTS = ("submit", "pages", "files", "scoring")
+PARTS = (
+    *("submit", "stack", "answering", "pages", "patient", "pdf", "caseload", "files"),
+    *("scoring", "due", "planning", "dispatch", "nine", "locked"),
+)
 
 
 def main(wanted: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""The rival of the product's submit: one plain Django view that writes the same rows.
+"""The rivals of the product's autosave and submit: plain Django views that write the same rows.
 
 No middleware, no log-in, no checks, no services: JSON in, rows in one transaction, JSON out.
 """
@@ -91,6 +91,66 @@ def submit(request: HttpRequest, assignment_id: UUID) -> JsonResponse:
     return JsonResponse({"submitted": True, "submitted_at": now.isoformat()})
 
 
+def save(request: HttpRequest, assignment_id: UUID) -> JsonResponse:
+    """Write everything that one tap in a PHQ-9 leaves behind."""
+    answers = json.loads(request.body)["answers"]
+    now = timezone.now()
+    with transaction.atomic():
+        assignment = Assignment.objects.select_for_update().get(pk=assignment_id)
+        response = QuestionnaireResponse.objects.filter(assignment=assignment).first()
+        is_first = response is None
+        if response is None:
+            response = QuestionnaireResponse(
+                clinic_id=assignment.clinic_id,
+                patient_id=assignment.patient_id,
+                episode_id=assignment.episode_id,
+                assignment=assignment,
+                instrument_version=version(),
+                content_hash=version().content_hash,
+                status="in_progress",
+                mode="link",
+                language="en",
+                started_at=now,
+                stored_at=now,
+                submission_id=f"assignment:{assignment.pk}",
+            )
+        response.revision += 1
+        response.answers |= answers
+        response.answered_at |= dict.fromkeys(answers, now.isoformat())
+        response.changed_in |= dict.fromkeys(answers, response.revision)
+        response.save(force_insert=is_first)
+        if is_first:
+            Assignment.objects.filter(pk=assignment.pk).update(state="started")
+            record(response, "response.started", now)
+        if response.answers.get("9"):
+            hold_alert(response, now)
+    return JsonResponse({"revision": response.revision, "saved": list(answers), "safety": False})
+
+
+def hold_alert(response: QuestionnaireResponse, now: Any) -> None:
+    """Write an alert that waits until the patient is idle, or have it wait anew."""
+    next_at = now + timedelta(minutes=10)
+    waiting = Alert.objects.filter(response=response, state="provisional")
+    if waiting.update(next_at=next_at):
+        return
+    alert = Alert.objects.create(
+        clinic_id=response.clinic_id,
+        patient_id=response.patient_id,
+        episode_id=response.episode_id,
+        response=response,
+        rule=AlertRule.objects.get(instrument=version().instrument_id, link_id="9"),
+        reason="answer",
+        value=response.answers["9"],
+        state="provisional",
+        raised_at=now,
+        next_at=next_at,
+    )
+    AlertEvent.objects.create(
+        clinic_id=response.clinic_id, alert=alert, at=now, kind="raised", actor_label="Outcomes"
+    )
+    record(response, "alert.raised", now)
+
+
 def raise_alert(response: QuestionnaireResponse, value: int, now: Any) -> None:
     """Write an alert, its history and its first message."""
     alert = Alert.objects.create(
@@ -150,4 +210,8 @@ def health(request: HttpRequest) -> JsonResponse:
     return JsonResponse({})
 
 
-urlpatterns = [path("healthz", health), path("bare/<uuid:assignment_id>/", submit)]
+urlpatterns = [
+    path("healthz", health),
+    path("bare/<uuid:assignment_id>/", submit),
+    path("bare/<uuid:assignment_id>/answers/", save),
+]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import Random
 from uuid import UUID, uuid4
 
 from django.db import connection, models, transaction
 
+from outcomes.alerts import services as alerts
 from outcomes.audit.models import SYSTEM
 from outcomes.care.models import Course, CourseKind, EpisodeOfCare, Patient
 from outcomes.clinics import services as clinics
@@ -28,19 +29,24 @@ CODES = ("PHQ-9", "GAD-7")
 
 
 def make_clinic(slug: str, now: datetime) -> tuple[Clinic, User]:
-    """Make a clinic with one clinician."""
+    """Make a clinic whose alerts reach two clinicians; return the first."""
     clinic = clinics.create_clinic(
         slug=slug, name=slug, crisis_text="Call.", is_synthetic=True, by=SYSTEM, now=now
     )
-    member = clinics.add_member(
-        clinic=clinic,
-        email=f"clinician@{slug}.example",
-        name="Dr Bench",
-        role=Role.CLINICIAN,
-        by=SYSTEM,
-        now=now,
-    )
-    return clinic, member.user
+    users = [
+        clinics.add_member(
+            clinic=clinic,
+            email=f"{mailbox}@{slug}.example",
+            name="Dr Bench",
+            role=Role.CLINICIAN,
+            by=SYSTEM,
+            now=now,
+        ).user
+        for mailbox in ("clinician", "clinician2")
+    ]
+    for user in users:
+        alerts.confirm(clinic=clinic, user=user, by=SYSTEM, now=now)
+    return clinic, users[0]
 
 
 def make_caseload(slug: str, patients: int, now: datetime) -> tuple[Clinic, User]:
@@ -111,15 +117,24 @@ class Form:
     headers: dict[str, str]
     body: bytes
 
+    def taps(self) -> list[Form]:
+        """Return what its page saves before it is sent: one request for each question."""
+        whole = json.loads(self.body)
+        saved = (
+            {"answers": {item: value}, "revision": seen, "language": whole["language"]}
+            for seen, (item, value) in enumerate(whole["answers"].items())
+        )
+        return [replace(self, body=json.dumps(body).encode()) for body in saved]
+
 
 @transaction.atomic
-def make_forms(count: int, now: datetime) -> list[Form]:
+def make_forms(count: int, now: datetime, prefix: str = "forms") -> list[Form]:
     """Make so many patients, spread over four clinics, each with an open PHQ-9 and a live link.
 
-    One in ten has a positive item 9.
+    One in ten has a positive item 9. `prefix` keeps the clinics of two parts apart.
     """
     library = Library.read()
-    places = [make_clinic(f"forms-{number}", now) for number in range(FORM_CLINICS)]
+    places = [make_clinic(f"{prefix}-{number}", now) for number in range(FORM_CLINICS)]
     made: dict[type[models.Model], list[models.Model]] = {}
     forms = []
     for number in range(count):

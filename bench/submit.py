@@ -22,10 +22,22 @@ from bench.people import Form, make_forms
 from outcomes.management.commands.up import children
 
 ROUNDS = 6
-# (client threads, requests in one round)
-LOADS = ((1, 100), (4, 240))
 WARM_UP = 40
 TARGET = 0.5
+SUBMIT = "/api/v1/answering/{}/submit/"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many clients send at once, and how many people one round lasts."""
+
+    clients: int
+    people: int
+
+
+LOADS = (Load(1, 100), Load(4, 240))
+# What one person sends, one after another.
+Visit = Sequence[Form]
 
 
 @dataclass
@@ -34,16 +46,19 @@ class Side:
 
     port: int
     path: str
+    method: str = "POST"
     rates: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    def play(self, forms: Sequence[Form], threads: int) -> None:
-        """Send the forms over keep-alive connections and note the rate and each time."""
-        shares = [forms[start::threads] for start in range(threads)]
+    def play(self, visits: Sequence[Visit], clients: int) -> None:
+        """Send what people send over keep-alive connections; note the rate and each time."""
+        shares = [
+            [form for visit in visits[start::clients] for form in visit] for start in range(clients)
+        ]
         begun = time.perf_counter()
-        with ThreadPoolExecutor(threads) as pool:
+        with ThreadPoolExecutor(clients) as pool:
             taken = list(pool.map(self.send, shares))
-        self.rates.append(len(forms) / (time.perf_counter() - begun))
+        self.rates.append(sum(map(len, shares)) / (time.perf_counter() - begun))
         self.times += [each for share in taken for each in share]
 
     def send(self, forms: Sequence[Form]) -> list[float]:
@@ -53,7 +68,7 @@ class Side:
         for form in forms:
             begun = time.perf_counter()
             path = self.path.format(form.assignment_id)
-            http.request("POST", path, form.body, form.headers)
+            http.request(self.method, path, form.body, form.headers)
             reply = http.getresponse()
             content = reply.read()
             taken.append(time.perf_counter() - begun)
@@ -69,39 +84,52 @@ class Side:
 
 def measure(now: datetime) -> Iterator[Figure]:
     """Yield rate and times for each load, having made sure that both wrote the same rows."""
-    per_side = WARM_UP + ROUNDS * sum(requests for _, requests in LOADS)
-    forms = iter(make_forms(2 * per_side, now))
-    with (
-        served("config.wsgi:application", "config.settings") as ours,
-        served("bench.bare_wsgi:application", "bench.settings") as theirs,
-    ):
-        product = Side(ours, "/api/v1/answering/{}/submit/")
-        bare = Side(theirs, "/bare/{}/")
-        for side in (product, bare):
-            side.send([next(forms) for _ in range(WARM_UP)])
-        written: dict[str, Counter[str]] = {side.path: Counter() for side in (product, bare)}
-        for threads, requests in LOADS:
-            for number in range(ROUNDS):
-                sides = (product, bare) if number % 2 else (bare, product)
-                for side in sides:
-                    before = rows_stored()
-                    side.play([next(forms) for _ in range(requests)], threads)
-                    written[side.path] += rows_stored() - before
-            yield from figures(product, bare, threads)
-            product.forget()
-            bare.forget()
+    with both_served() as (ours, theirs):
+        product, bare = Side(ours, SUBMIT), Side(theirs, "/bare/{}/")
+        forms = make_forms(forms_needed(LOADS, ROUNDS), now, prefix="submit")
+        visits = iter([form] for form in forms)
+        yield from compare("submit", product, bare, visits, LOADS, ROUNDS, TARGET)
+
+
+def forms_needed(loads: Sequence[Load], rounds: int) -> int:
+    """Return how many people both sides need together."""
+    return 2 * (WARM_UP + rounds * sum(load.people for load in loads))
+
+
+def compare(
+    name: str,
+    product: Side,
+    bare: Side,
+    visits: Iterator[Visit],
+    loads: Sequence[Load],
+    rounds: int,
+    target: float,
+) -> Iterator[Figure]:
+    """Let both sides take turns under each load; raise if they did not write the same rows."""
+    written: dict[str, Counter[str]] = {side.path: Counter() for side in (product, bare)}
+    for side in (product, bare):
+        side.send([form for _ in range(WARM_UP) for form in next(visits)])
+    for load in loads:
+        for number in range(rounds):
+            for side in (product, bare) if number % 2 else (bare, product):
+                before = rows_stored()
+                side.play([next(visits) for _ in range(load.people)], load.clients)
+                written[side.path] += rows_stored() - before
+        yield from figures(name, product, bare, load.clients, target)
+        product.forget()
+        bare.forget()
     if written[product.path] != written[bare.path]:
         raise RuntimeError(f"The bare view does not write the same rows: {written}")
 
 
-def figures(product: Side, bare: Side, threads: int) -> Iterator[Figure]:
+def figures(name: str, product: Side, bare: Side, clients: int, target: float) -> Iterator[Figure]:
     """Describe one load: the median rate of the rounds, and the times of all requests."""
-    name = f"submit, {threads} client{'s' if threads > 1 else ''}"
+    name = f"{name}, {clients} client{'s' if clients > 1 else ''}"
     ratio = statistics.median(
         mine / bares for mine, bares in zip(product.rates, bare.rates, strict=True)
     )
     ours, theirs = (f"{statistics.median(side.rates):,.0f}/s" for side in (product, bare))
-    yield Figure(name, ours, theirs, ratio, f">= {TARGET:.2f}", ratio >= TARGET)
+    yield Figure(name, ours, theirs, ratio, f">= {target:.2f}", ratio >= target)
     for label, share in (("p50", 0.5), ("p99", 0.99)):
         mine, bares = (percentile(side.times, share) for side in (product, bare))
         yield Figure(f"  {label}", milliseconds(mine), milliseconds(bares), bares / mine)
@@ -114,12 +142,24 @@ def rows_stored() -> Counter[str]:
 
 
 @contextmanager
-def served(application: str, settings: str) -> Iterator[int]:
-    """Serve an application as `manage.py up` does; yield the port."""
+def both_served(threads: int | None = None) -> Iterator[tuple[int, int]]:
+    """Serve the product and the bare view, each in a process of its own; yield their ports."""
+    with (
+        served("config.wsgi:application", "config.settings", threads) as ours,
+        served("bench.bare_wsgi:application", "bench.settings", threads) as theirs,
+    ):
+        yield ours, theirs
+
+
+@contextmanager
+def served(application: str, settings: str, threads: int | None = None) -> Iterator[int]:
+    """Serve an application as `manage.py up` does, or with so many threads; yield the port."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     command = [*list(next(iter(children(port))).command)[:-1], application]
+    if threads is not None:
+        command[command.index("--blocking-threads") + 1] = str(threads)
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings}
     server = subprocess.Popen(command, env=environment)
     try:

@@ -13,8 +13,19 @@ from typing import Any
 from kombu import Connection, Exchange, Queue
 
 EXCHANGE = "outcomes"
-ALERT_QUEUE = "outcomes.alert.v1"
-BULK_QUEUE = "outcomes.bulk.v1"
+ALERT_QUEUE = "outcomes.alert.v2"
+BULK_QUEUE = "outcomes.bulk.v2"
+# On RabbitMQ: confirmed by a majority; a message that keeps killing workers is given up; rings that
+# nobody heard for a minute are worth nothing, and do not pile up while workers are stopped.
+QUORUM = {
+    "x-queue-type": "quorum",
+    "x-delivery-limit": 5,
+    "x-message-ttl": 60_000,
+    "x-max-length": 1000,
+}
+# A broker that takes connections and says nothing holds nobody up for longer (seconds).
+CONNECT_TIMEOUT = 2
+ANSWER_TIMEOUT = 4
 FOLDER_PARTS = ("queue", "processed", "control")
 
 
@@ -26,9 +37,9 @@ def is_folder(url: str) -> bool:
 def queues(url: str) -> list[Queue]:
     """Declare the two lanes; on RabbitMQ they are quorum queues.
 
-    RabbitMQ never changes a queue's type: raise the version in the name to change it.
+    RabbitMQ never changes a queue's arguments: raise the version in the name to change one.
     """
-    arguments = {"x-queue-type": "quorum"} if url.startswith(("amqp", "pyamqp")) else None
+    arguments = dict(QUORUM) if url.startswith(("amqp", "pyamqp")) else None
     exchange = Exchange(EXCHANGE, type="direct")
     return [
         Queue(name, exchange, routing_key=name, queue_arguments=arguments)
@@ -51,8 +62,18 @@ def transport_options(url: str, folder: Path) -> dict[str, Any]:
         }
     if url.startswith(("redis", "rediss")):
         # the default throttle makes redelivery wait 100 s more
-        return {"visibility_timeout": 900, "unacked_restore_throttle": 1}
-    return {"confirm_publish": True}
+        return {
+            "visibility_timeout": 900,
+            "unacked_restore_throttle": 1,
+            "socket_connect_timeout": CONNECT_TIMEOUT,
+            "socket_timeout": ANSWER_TIMEOUT,
+            "health_check_interval": 10,
+        }
+    return {
+        "confirm_publish": True,
+        "read_timeout": ANSWER_TIMEOUT,
+        "write_timeout": ANSWER_TIMEOUT,
+    }
 
 
 def empty_folder(folder: Path) -> None:

@@ -20,7 +20,7 @@ def every(seconds: int, task: str) -> dict[str, Any]:
     return {
         "task": f"outcomes.tasks.{task}",
         "schedule": float(seconds),
-        "options": {"expires": seconds * 0.9},
+        "options": {"expires": seconds * 0.9, "confirm_timeout": broker.ANSWER_TIMEOUT},
     }
 
 
@@ -32,8 +32,11 @@ app.conf.beat_schedule = {
     "send-alerts": every(10, "send_alerts"),
     "send-bulk": every(20, "send_bulk"),
     "escalate-alerts": every(30, "escalate_alerts"),
+    "test-recipients": every(60, "test_recipients"),
+    "report-alive": every(30, "report_alive"),
     "plan-due": every(60, "plan_due"),
     "invite-due": every(60, "invite_due"),
+    "keep-up-caseloads": every(60, "keep_up_caseloads"),
     "expire-assignments": every(300, "expire_assignments"),
 }
 

@@ -9,7 +9,7 @@ from types import TracebackType
 class RedactLinks(logging.Filter):
     """Take the tokens of patient links and password resets out of every log line."""
 
-    pattern = re.compile(r"(/(?:a|password/reset/key)/)[^/\s\"']+")
+    pattern = re.compile(r"(/(?:a|own|tablet|stop/[^/]+|password/reset/key)/)[^/\s\"']+")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the record in place; never drop it."""

@@ -17,6 +17,15 @@ from outcomes.clinics.models import Membership
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
+# Whoever asks, the view itself checks a link or a token, or there is nothing to check.
+CHECKED_BY_THE_VIEW = (
+    Audience.PUBLIC,
+    Audience.PATIENT_LINK,
+    Audience.TOKEN,
+    Audience.OPERATOR,
+    Audience.PROVIDER,
+)
+
 # Views of libraries cannot carry our mark, so theirs are declared here, by the name of their URL.
 LIBRARY_POLICIES: dict[str, Policy] = {
     **dict.fromkeys(
@@ -109,7 +118,7 @@ class PolicyMiddleware:
         policy = policy_of(view, match.url_name if match else None)
         if policy is None:
             raise PermissionDenied("This address declares no access policy.")
-        if policy.audience in (Audience.PUBLIC, Audience.PATIENT_LINK, Audience.TOKEN):
+        if policy.audience in CHECKED_BY_THE_VIEW:
             return None
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())

@@ -6,7 +6,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config import broker
+from config import broker, providers
 from config.keys import load_or_make
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,6 +43,11 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[:
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", default=0)
 
+# Asked once a minute while alerts go out in time; an outside monitor raises its alarm at silence.
+DEAD_MAN_URL = env("DEAD_MAN_URL", default="")
+# Who watches the installation reads /metrics with it; without it there is no such page.
+METRICS_TOKEN = env("METRICS_TOKEN", default="")
+
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 ASGI_APPLICATION = "config.asgi.application"
@@ -66,6 +71,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "config.security.HeadersMiddleware",
+    "config.compression.PagesGzipMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -103,12 +109,19 @@ DATABASES = {
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        # Writers take no turns: under a heavy load one may wait for long.
+        "timeout": 60,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
+    if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+        DATABASES["default"]["ENGINE"] = "config.postgresql"
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A host that stands still within a transaction must not keep its locks: patients wait for them.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
+        "options", "-c idle_in_transaction_session_timeout=60s"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 CACHES = {
@@ -194,6 +207,8 @@ if PRODUCTION:
     if not BASE_URL.startswith("https://"):
         raise ImproperlyConfigured("BASE_URL must be the https:// address that patients use.")
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
+    # Probes ask the process itself, behind the proxy that speaks HTTPS.
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -204,37 +219,72 @@ if PRODUCTION:
 
 # -- E-mail --------------------------------------------------------------------------------------
 EMAIL_URL = env("EMAIL_URL", default="")
+EMAIL_PROVIDER = env("EMAIL_PROVIDER", default="")
+EMAIL_PER_SECOND = env.float("EMAIL_PER_SECOND", default=0.0)
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", default="Outcomes <no-reply@localhost>")
-# Without SMTP, mail is written here and shown on the “Sent messages” page.
-MAIL_FOLDER = None if EMAIL_URL else VAR_DIR / "mail"
-if EMAIL_URL:
+# With neither, mail is written here and shown on the “Sent messages” page.
+MAIL_FOLDER = None if EMAIL_URL or EMAIL_PROVIDER else VAR_DIR / "mail"
+if EMAIL_URL and EMAIL_PROVIDER:
+    raise ImproperlyConfigured("Set EMAIL_URL or EMAIL_PROVIDER, not both.")
+if EMAIL_PROVIDER:
+    EMAIL_BACKEND = f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+    ANYMAIL = providers.hosted_mail(
+        EMAIL_PROVIDER,
+        key=env("EMAIL_KEY", default=""),
+        domain=env("EMAIL_DOMAIN", default=""),
+        url=env("EMAIL_API_URL", default=""),
+        webhook_secret=env("EMAIL_WEBHOOK_SECRET", default=""),
+        signing_key=env("EMAIL_SIGNING_KEY", default=""),
+    )
+elif EMAIL_URL:
     vars().update(env.email_url("EMAIL_URL"))
     EMAIL_TIMEOUT = 10  # seconds per step; a message's lease is 45
 elif PRODUCTION:
-    raise ImproperlyConfigured("EMAIL_URL must be set in production.")
+    raise ImproperlyConfigured("EMAIL_URL or EMAIL_PROVIDER must be set in production.")
 else:
     EMAIL_BACKEND = "outcomes.delivery.channels.folder.FolderBackend"
+
+# -- Text messages -------------------------------------------------------------------------------
+SMS_PROVIDER = env("SMS_PROVIDER", default="")
+SMS_FROM = env("SMS_FROM", default="")
+SMS_ACCOUNT = env("SMS_ACCOUNT", default="")
+SMS_KEY = env("SMS_KEY", default="")
+SMS_WEBHOOK_KEY = env("SMS_WEBHOOK_KEY", default="")
+SMS_API_URL = env("SMS_API_URL", default="")
+SMS_PER_SECOND = env.float("SMS_PER_SECOND", default=10.0)
+if SMS_PROVIDER:
+    for _name in providers.needed(SMS_PROVIDER):
+        if not vars()[_name]:
+            raise ImproperlyConfigured(f"SMS_PROVIDER is {SMS_PROVIDER}: {_name} must be set.")
 
 # -- Tasks ---------------------------------------------------------------------------------------
 # Celery: the database says what must happen, a broker only says "look now".
 BROKER_FOLDER = VAR_DIR / "broker"
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", default="filesystem://localhost//")
 CELERY_BROKER_TRANSPORT_OPTIONS = broker.transport_options(CELERY_BROKER_URL, BROKER_FOLDER)
-CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_CONNECTION_TIMEOUT = broker.CONNECT_TIMEOUT
+CELERY_BROKER_HEARTBEAT = 10  # a silent RabbitMQ is left after two of them
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_QUEUES = broker.queues(CELERY_BROKER_URL)
 CELERY_TASK_DEFAULT_QUEUE = broker.BULK_QUEUE
 CELERY_TASK_DEFAULT_EXCHANGE = broker.EXCHANGE
 CELERY_TASK_DEFAULT_ROUTING_KEY = broker.BULK_QUEUE
 CELERY_TASK_ROUTES = {
-    "outcomes.tasks.send_alerts": {"queue": broker.ALERT_QUEUE},
-    "outcomes.tasks.escalate_alerts": {"queue": broker.ALERT_QUEUE},
+    f"outcomes.tasks.{name}": {"queue": broker.ALERT_QUEUE}
+    for name in ("send_alerts", "escalate_alerts", "test_recipients", "report_alive")
 }
 CELERY_TASK_CREATE_MISSING_QUEUES = False
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True  # no health data in a result store
-CELERY_TASK_PUBLISH_RETRY = False  # a lost nudge costs one sweep; a retry costs the caller
+# Once, at once: without a retry a connection that broke is never made anew. Only beat publishes.
+CELERY_TASK_PUBLISH_RETRY = True
+CELERY_TASK_PUBLISH_RETRY_POLICY = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_SOFT_TIME_LIMIT = 270
 CELERY_TASK_SERIALIZER = "json"
@@ -244,7 +294,8 @@ CELERY_ENABLE_UTC = True
 CELERY_TIMEZONE = "UTC"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
-CELERY_WORKER_ENABLE_REMOTE_CONTROL = not broker.is_folder(CELERY_BROKER_URL)
+# Nobody uses it, and on RabbitMQ its queue keeps a worker out that lost its connection.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
@@ -280,6 +331,9 @@ SPECTACULAR_SETTINGS = {
         "SessionStatus": "outcomes.care.models.SessionStatus",
     },
 }
+
+# Quiet hours have fixed clock times by default; Django takes one that is now for a forgotten call.
+SILENCED_SYSTEM_CHECKS = ["fields.W161"]
 
 # -- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -329,5 +383,11 @@ LOGGING = {
         }
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
-    "loggers": {"django": {"handlers": [], "propagate": True}},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # It logs addresses, which may be keys.
+        "httpx": {"level": "WARNING"},
+        # It logs what it cannot open or draw, which may be a chart; reports.press says that it was.
+        "weasyprint": {"level": "CRITICAL"},
+    },
 }

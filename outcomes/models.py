@@ -1,6 +1,6 @@
 """The list of rooms: every model of the house, so that Django finds it."""
 
-from outcomes.alerts.models import Alert, AlertEvent, AlertRule
+from outcomes.alerts.models import Alert, AlertEvent, AlertRule, CallRequest, Cover, Recipient
 from outcomes.audit.models import AuditChain, AuditEvent
 from outcomes.care.models import (
     Consent,
@@ -12,10 +12,24 @@ from outcomes.care.models import (
     TreatmentSession,
 )
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User
-from outcomes.delivery.models import Invitation, Link, Message
+from outcomes.delivery.models import (
+    CodeTries,
+    DispatcherLoop,
+    DispatchMark,
+    HandOver,
+    Invitation,
+    Link,
+    Message,
+    OwnPage,
+    ProviderEvent,
+    ProviderGate,
+    RememberedDevice,
+    Unreached,
+)
 from outcomes.instruments.models import Instrument, InstrumentVersion
 from outcomes.responses.models import QuestionnaireResponse, Score
-from outcomes.scheduling.models import Assignment, Schedule, ScheduleRule
+from outcomes.review.models import SavedView, Standing, StandingMark
+from outcomes.scheduling.models import Assignment, Schedule, ScheduleDraft, ScheduleRule
 
 __all__ = [
     "Alert",
@@ -25,23 +39,39 @@ __all__ = [
     "Assignment",
     "AuditChain",
     "AuditEvent",
+    "CallRequest",
     "Clinic",
+    "CodeTries",
     "Consent",
     "Contact",
     "Course",
+    "Cover",
+    "DispatchMark",
+    "DispatcherLoop",
     "EpisodeOfCare",
+    "HandOver",
     "Instrument",
     "InstrumentVersion",
     "Invitation",
     "Link",
     "Membership",
     "Message",
+    "OwnPage",
     "Patient",
+    "ProviderEvent",
+    "ProviderGate",
     "QuestionnaireResponse",
+    "Recipient",
+    "RememberedDevice",
+    "SavedView",
     "Schedule",
+    "ScheduleDraft",
     "ScheduleRule",
     "Score",
+    "Standing",
+    "StandingMark",
     "TreatmentChange",
     "TreatmentSession",
+    "Unreached",
     "User",
 ]

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from django.db import connections
+from playwright.sync_api import Browser, expect, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium") or "")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+# The machine may be busy with the other tests; what never comes fails all the same.
+expect.set_options(timeout=20_000)
 NEEDS_CHROMIUM = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
@@ -30,3 +33,5 @@ def launched() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
+        # While a loop runs Django keeps other connections, which nobody would close after it.
+        connections.close_all()

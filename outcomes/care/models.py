@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Self
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -50,6 +52,14 @@ class Indication(models.TextChoices):
     OTHER = "other", _("Other")
 
 
+class PatientQuerySet(ClinicRowQuerySet["Patient"]):
+    """Patients, narrowed to those who want no messages for a while."""
+
+    def paused_at(self, now: datetime) -> Self:
+        """Keep patients who have paused what is sent to them."""
+        return self.filter(paused_until__gt=now)
+
+
 class Patient(ClinicRow):
     """A person treated by a clinic."""
 
@@ -71,10 +81,29 @@ class Patient(ClinicRow):
     time_zone = models.CharField(
         _("time zone"), max_length=64, default="UTC", validators=[validate_time_zone]
     )
+    preferred_channel = models.CharField(
+        _("preferred channel"),
+        max_length=10,
+        choices=Channel.choices,
+        blank=True,
+        help_text=_("Where it cannot be used, the other one is."),
+    )
+    # What patients decide on their own page.
+    asked_from = models.TimeField(
+        _("not asked before"),
+        null=True,
+        blank=True,
+        help_text=_("On the patient's clock. The clinic's quiet hours hold besides."),
+    )
+    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
+    # All questions on one page, as the patient chose; otherwise one after another.
+    wants_one_page = models.BooleanField(default=False, editable=False)
+    # Chosen by the patient for questionnaires that have no words in theirs; English when empty.
+    words_language = models.CharField(max_length=10, blank=True, editable=False)
     is_synthetic = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField()
 
-    objects = ClinicRowQuerySet["Patient"].as_manager()
+    objects = PatientQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -85,15 +114,34 @@ class Patient(ClinicRow):
                 violation_error_message=_("A patient with this record number exists already."),
             ),
         ]
-        indexes = [models.Index(fields=["clinic", "family_name", "given_name"])]
+        indexes = [
+            models.Index(fields=["clinic", "family_name", "given_name"]),
+            models.Index(
+                fields=["paused_until"],
+                condition=Q(paused_until__isnull=False),
+                name="patient_paused",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def is_paused(self, now: datetime) -> bool:
+        """Say whether the patient wants no messages at this moment."""
+        return self.paused_until is not None and self.paused_until > now
 
     @property
     def name(self) -> str:
         """Return the patient's name as it is written on pages."""
         return f"{self.given_name} {self.family_name}".strip()
+
+
+class Suppression(models.TextChoices):
+    """Why nothing is sent to a contact any more, though it is still on record."""
+
+    HARD_BOUNCE = "hard_bounce", _("The address or number does not exist")
+    OPTED_OUT = "opted_out", _("The patient replied STOP or unsubscribed")
+    COMPLAINT = "complaint", _("The patient marked a message as spam")
 
 
 class ContactQuerySet(ClinicRowQuerySet["Contact"]):
@@ -102,6 +150,10 @@ class ContactQuerySet(ClinicRowQuerySet["Contact"]):
     def with_value(self, channel: Channel, value: str) -> Self:
         """Keep contacts with exactly this normalised value."""
         return self.filter(channel=channel, value_index=blind_index(value))
+
+    def usable(self) -> Self:
+        """Keep contacts that nothing has stopped."""
+        return self.filter(suppressed_at=None)
 
 
 class Contact(ClinicRow):
@@ -112,6 +164,8 @@ class Contact(ClinicRow):
     value_sealed = models.TextField()
     value_index = models.CharField(max_length=64, db_index=True)
     set_at = models.DateTimeField()
+    suppressed_at = models.DateTimeField(null=True, blank=True)
+    suppressed_reason = models.CharField(max_length=12, choices=Suppression.choices, blank=True)
 
     objects = ContactQuerySet.as_manager()
 
@@ -140,6 +194,17 @@ class ConsentQuerySet(ClinicRowQuerySet["Consent"]):
     def latest_for(self, patient: Patient, channel: str) -> Consent | None:
         """Return the newest decision of this patient about this channel."""
         return self.filter(patient=patient, channel=channel).order_by("-at", "-id").first()
+
+    def given_now_by(self, patients: Collection[Patient]) -> set[tuple[UUID, str]]:
+        """Return (patient, channel) wherever the newest decision of these patients is a yes."""
+        decisions = self.filter(patient__in=patients).order_by("at", "id")
+        newest = {
+            (patient_id, channel): is_given
+            for patient_id, channel, is_given in decisions.values_list(
+                "patient_id", "channel", "is_given"
+            )
+        }
+        return {decided for decided, is_given in newest.items() if is_given}
 
 
 class Consent(ClinicRow):
@@ -374,12 +439,22 @@ class TreatmentSession(ClinicRow):
         }
 
 
+class MarkKind(models.TextChoices):
+    """What a marker on the chart stands for."""
+
+    CHANGE = "change", _("Treatment change")
+    NOTE = "note", _("Note")
+
+
 class TreatmentChange(ClinicRow):
-    """A change of other treatment beside the course, with its date: a marker on the chart."""
+    """A change of other treatment, or a note, beside the course: a marker on the chart."""
 
     episode = models.ForeignKey(EpisodeOfCare, models.CASCADE, related_name="treatment_changes")
+    kind = models.CharField(
+        _("kind"), max_length=6, choices=MarkKind.choices, default=MarkKind.CHANGE
+    )
     happened_on: models.DateField[date, date] = models.DateField(_("date"))
-    description = models.CharField(_("what changed"), max_length=120)
+    description = models.CharField(_("in words"), max_length=120)
     entered_by = models.CharField(max_length=254)
     entered_at = models.DateTimeField()
 

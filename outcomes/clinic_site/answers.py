@@ -1,11 +1,9 @@
-"""Answers in the words they were given in, and what the same question was answered before."""
+"""Answers in the words they were given in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from outcomes.alerts.models import Alert, AlertReason
 from outcomes.instruments.definition import Definition, Item, Scale, Source, Wording
 from outcomes.responses.models import QuestionnaireResponse, Score
 
@@ -97,64 +95,3 @@ def results_of(response: QuestionnaireResponse) -> list[Result]:
     ]
     words = [row for row in definition.levels if row.code in stored]
     return [*found, *(Result(stored[row.code], row.title, row, None) for row in words)]
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """How an alert's answer stands to the one given before; facts only.
-
-    `before` is None when the question had not been answered before. `earlier_alerts` counts the
-    alerts this question raised before this one.
-    """
-
-    before: Answer | None
-    before_at: datetime | None
-    comparison: str  # "first" | "worse" | "same" | "less"
-    earlier_alerts: int
-
-
-def answer_of(alert: Alert) -> Answer | None:
-    """Return the answer that raised an alert, even if it was changed later.
-
-    None when the safety check itself failed.
-    """
-    if alert.rule is None:
-        return None
-    definition = alert.response.instrument_version.definition
-    words = wording_of(definition, alert.response.language)
-    items = {item.link_id: item for item in definition.items}
-    key, response = alert.rule.link_id, alert.response
-    is_taken_back = response.submitted_at is not None and response.answers.get(key) != alert.value
-    return _answer(items[key], alert.value, words, is_taken_back=is_taken_back)
-
-
-def repeat_of(alert: Alert) -> Repeat | None:
-    """Compare an alert's answer with the patient's last one to the same question."""
-    if alert.rule is None or alert.value is None:
-        return None
-    link_id = alert.rule.link_id
-    earlier = Alert.objects.filter(
-        patient=alert.patient_id,
-        rule=alert.rule,
-        reason=AlertReason.ANSWER,
-        raised_at__lt=alert.raised_at,
-    ).count()
-    for response in _responses_before(alert):
-        value = response.answers.get(link_id)
-        if value is not None:
-            before = next(row for row in answers_of(response) if row.item.link_id == link_id)
-            comparison = "same" if alert.value == value else "less"
-            comparison = "worse" if alert.value > value else comparison
-            return Repeat(before, response.submitted_at, comparison, earlier)
-    return Repeat(None, None, "first", earlier)
-
-
-def _responses_before(alert: Alert) -> list[QuestionnaireResponse]:
-    assert alert.rule is not None
-    rows = QuestionnaireResponse.objects.final().filter(
-        patient=alert.patient_id,
-        instrument_version__instrument=alert.rule.instrument_id,
-        submitted_at__lt=alert.response.submitted_at or alert.raised_at,
-    )
-    # An item may be left open, so a few are looked through for the last answer.
-    return list(rows.select_related("instrument_version").order_by("-submitted_at")[:20])

@@ -1,8 +1,8 @@
-"""Addresses of questionnaires and schedules, inside one clinic."""
+"""Addresses of questionnaires, inside one clinic."""
 
 from django.urls import path
 
-from outcomes.clinic_site.views import instruments, schedules
+from outcomes.clinic_site.views import instruments
 
 urlpatterns = [
     path("instruments/", instruments.instruments, name="instruments"),
@@ -21,5 +21,4 @@ urlpatterns = [
         name="instrument_wording",
     ),
     path("instruments/<str:code>/retire/", instruments.instrument_retire, name="instrument_retire"),
-    path("schedules/", schedules.schedules, name="schedules"),
 ]

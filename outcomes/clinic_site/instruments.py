@@ -1,4 +1,4 @@
-"""What the pages about questionnaires show: the list, the evidence, the preview, the burden."""
+"""What the pages about questionnaires show: the list, the evidence, the preview."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Q
 from django.utils.translation import get_language, get_language_info, ngettext
 from django.utils.translation import gettext as _
 
-from outcomes.care.models import Indication
 from outcomes.clinic_site.answers import wording_of
 from outcomes.clinic_site.instrument_words import Line, Speller, rule_words
 from outcomes.clinics.models import Clinic, User
@@ -28,10 +26,6 @@ from outcomes.instruments.definition import (
 from outcomes.instruments.evidence import missing_words
 from outcomes.instruments.models import InstrumentVersion, InstrumentVersionQuerySet
 from outcomes.review.charts.words import number
-from outcomes.scheduling.burden import Week, minutes_per_week
-from outcomes.scheduling.definition import RuleSpec, ScheduleSpec
-from outcomes.scheduling.models import Schedule
-from outcomes.scheduling.services import spec_of
 
 
 def usable(user: User, clinic: Clinic) -> list[Entry]:
@@ -335,62 +329,3 @@ def questions_of(definition: Definition, wording: Wording) -> list[Question]:
         )
         for item in definition.items
     ]
-
-
-# -- The burden ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleFacts:
-    """One schedule: its rules, what it leaves out here, and the minutes it asks per week."""
-
-    spec: ScheduleSpec
-    is_own: bool
-    left_out: list[str]
-    codes: list[str]
-    weeks: tuple[Week, ...]
-
-    @property
-    def rules(self) -> list[tuple[RuleSpec, list[str]]]:
-        """Return the lines of the schedule, each with the conditions it is limited to."""
-        names = dict(Indication.choices)
-        return [
-            (rule, [str(names.get(code, code)) for code in rule.indications])
-            for rule in self.spec.rules
-        ]
-
-    @property
-    def rows(self) -> list[tuple[Week, list[tuple[str, int]]]]:
-        """Return each week with how often each questionnaire is asked in it."""
-        return [
-            (week, [(code, week.administrations.get(code, 0)) for code in self.codes])
-            for week in self.weeks
-        ]
-
-    @property
-    def is_conditional(self) -> bool:
-        """Say whether a rule holds for certain conditions only."""
-        return any(rule.indications for rule in self.spec.rules)
-
-
-def schedules_of(user: User, clinic: Clinic) -> list[ScheduleFacts]:
-    """Return every schedule that a new course of the clinic may follow."""
-    minutes = {
-        entry.definition.code: float(entry.definition.minutes.value or 0)
-        for entry in reversed(usable(user, clinic))
-        if entry.definition.is_sendable
-    }
-    current = Schedule.objects.filter(Q(clinic=None) | Q(clinic=clinic), is_current=True)
-    return [_schedule(row, minutes) for row in current.order_by("name")]
-
-
-def _schedule(row: Schedule, minutes: dict[str, float]) -> ScheduleFacts:
-    spec = spec_of(row.pk)
-    named = list(dict.fromkeys(code for rule in spec.rules for code in rule.instruments))
-    return ScheduleFacts(
-        spec=spec,
-        is_own=row.clinic_id is not None,
-        left_out=[code for code in named if code not in minutes],
-        codes=[code for code in named if code in minutes],
-        weeks=minutes_per_week(spec, minutes),
-    )

@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext as _
 
-from outcomes.alerts.models import Alert, AlertState
+from outcomes.alerts.models import Alert, AlertReason, AlertState, CallRequest
 from outcomes.care.models import (
     Channel,
     Consent,
@@ -20,14 +24,23 @@ from outcomes.care.models import (
     TreatmentChange,
     TreatmentSession,
 )
+from outcomes.delivery.models import Invitation, OwnPage
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.review import reach, trajectory
-from outcomes.review.trajectory import Row, Trajectory
-from outcomes.scheduling.models import Assignment, AssignmentQuerySet, AssignmentState
+from outcomes.review.charts import Point
+from outcomes.review.gathered import LISTED, Positive
+from outcomes.review.ranges import Range
+from outcomes.review.trajectory import Intervals, Row, SessionTable, Trajectory
+from outcomes.scheduling.models import (
+    PAPER_TAKEN_FOR,
+    Assignment,
+    AssignmentState,
+)
 
 # A list on the page shows this many at most, and says so; each has a page with all of them.
 SHOWN = 6
-SCORES_SHOWN = 20
+SCORES_SHOWN = LISTED
+SESSIONS_SHOWN = 8
 # What can be answered now stands first among these; no patient is asked so much at once.
 AHEAD = 60
 ASKED_COLUMNS = ("state", "opens_at", "due_at", "closes_at", "instrument__code")
@@ -41,6 +54,10 @@ ALERT_COLUMNS = (
     "acknowledged_at",
     "acknowledged_by__name",
     "acknowledged_by__email",
+    "episode",
+    "response",
+    "value",
+    "rule__link_id",
 )
 
 
@@ -54,25 +71,107 @@ class Reach:
 
 
 class PatientPage:
-    """One patient, looked at through one episode: the newest open one unless another is chosen."""
+    """One patient, looked at through one episode: the newest open one unless another is chosen.
+
+    The patient is one of `people`, but where only the episode is wanted.
+    """
+
+    @staticmethod
+    def people() -> QuerySet[Patient]:
+        """Return patients with what their page shows of them.
+
+        And whether there is any, most often none, of what would take a query of its own.
+        """
+        of_patient = {"patient": OuterRef("pk")}
+        unseen = QuestionnaireResponse.objects.unseen().filter(**of_patient).values("patient")
+        changes = TreatmentChange.objects.filter(episode__patient=OuterRef("pk"))
+        return Patient.objects.select_related("own_page").annotate(
+            unseen=Coalesce(Subquery(unseen.order_by().values(n=Count("pk"))), 0),
+            has_calls=Exists(CallRequest.objects.open().filter(**of_patient)),
+            has_strays=Exists(Invitation.objects.gone_astray().filter(**of_patient)),
+            has_changes=Exists(changes),
+        )
 
     def __init__(
-        self, patient: Patient, episode_id: str, now: datetime, *, shows_all_scores: bool = False
+        self,
+        patient: Any,
+        episode_id: str,
+        now: datetime,
+        *,
+        shows_all_scores: bool = False,
+        shown: Range = "course",
+        has_band: bool = False,
     ) -> None:
-        self.patient, self.now = patient, now
+        self.patient, self.now, self.shown, self.has_band = patient, now, shown, has_band
         self.shows_all_scores = shows_all_scores
         rows = patient.episodes.prefetch_related("clinicians")
         self.episodes = sorted(rows, key=lambda row: (row.ended_on is None, row.started_on, row.pk))
         chosen = [row for row in self.episodes if str(row.pk) == episode_id]
-        shown = chosen or self.episodes
-        self.episode: EpisodeOfCare | None = shown[-1] if shown else None
+        offered = chosen or self.episodes
+        self.episode: EpisodeOfCare | None = offered[-1] if offered else None
         if self.episode is not None:
             self.episode.patient = patient
 
     @cached_property
     def trajectory(self) -> Trajectory | None:
         """Return the scores over true time."""
-        return trajectory.build(self.episode, self.now) if self.episode else None
+        if self.episode is None:
+            return None
+        positive = [
+            Positive(row.response_id, row.rule.link_id, row.value)
+            for row in self._alerts
+            if row.reason == AlertReason.ANSWER
+            and row.episode_id == self.episode.pk
+            and row.rule is not None
+        ]
+        return trajectory.build(
+            self.episode,
+            self.now,
+            shown=self.shown,
+            positive=positive,
+            has_band=self.has_band,
+            has_changes=self.patient.has_changes,
+            listed=None if self.shows_all_scores else SESSIONS_SHOWN,
+        )
+
+    @property
+    def found_no_band(self) -> bool:
+        """Say whether the clinic band was asked for and stands nowhere."""
+        measures = self.trajectory.measures if self.trajectory else ()
+        return self.has_band and not any(row.panel.clinic_band for row in measures)
+
+    @property
+    def ranges(self) -> list[tuple[Range, str]]:
+        """Return the stretches of time that the chart can show, with their words."""
+        return [
+            ("course", _("Current course")),
+            ("3m", _("3 months")),
+            ("1y", _("1 year")),
+            ("all", _("All")),
+        ]
+
+    @property
+    def moods(self) -> list[Point]:
+        """Return the newest daily checks, or all of them when they are asked for."""
+        measures = self.trajectory.measures if self.trajectory else ()
+        points = [point for row in measures if row.panel.is_light for point in row.panel.points]
+        return points[::-1] if self.shows_all_scores else points[: -SCORES_SHOWN - 1 : -1]
+
+    @property
+    def session_tables(self) -> list[SessionTable]:
+        """Return what the last sessions did, or all of them when they are asked for."""
+        shown = None if self.shows_all_scores else SESSIONS_SHOWN
+        return self.trajectory.per_session(self.now, shown) if self.trajectory else []
+
+    @property
+    def intervals(self) -> Intervals | None:
+        """Return the days between the sessions of the last course."""
+        return self.trajectory.intervals(self.now) if self.trajectory else None
+
+    @property
+    def today(self) -> str:
+        """Return the day where the patient is, as a link carries it."""
+        return self.now.astimezone(ZoneInfo(self.patient.time_zone)).date().isoformat()
 
     @cached_property
     def score_rows(self) -> list[Row]:
@@ -118,38 +217,61 @@ class PatientPage:
         """Return what is planned next."""
         return [row for row in self._ahead if row.opens_at > self.now][:SHOWN]
 
-    @cached_property
+    @property
     def _ahead(self) -> list[Assignment]:
-        rows = self._assignments().answerable_after(self.now)
-        return list(rows.order_by("opens_at", "pk")[:AHEAD])
+        return [row for row in self._assignments if row.state != AssignmentState.EXPIRED]
 
-    @cached_property
+    @property
     def missed(self) -> list[Assignment]:
         """Return what was asked last and not answered in time."""
-        rows = self._assignments().filter(state=AssignmentState.EXPIRED)
-        return list(rows.order_by("-closes_at")[:SHOWN])
+        rows = [row for row in self._assignments if row.state == AssignmentState.EXPIRED]
+        return sorted(rows, key=lambda row: row.closes_at, reverse=True)
 
-    def _assignments(self) -> AssignmentQuerySet:
+    @property
+    def paper_taken_since(self) -> datetime:
+        """Return when what was missed must have closed for its paper form to be entered."""
+        return self.now - PAPER_TAKEN_FOR
+
+    @cached_property
+    def _assignments(self) -> list[Assignment]:
+        """Read what is ahead, first what opens first, and what was missed last."""
         rows = Assignment.objects.filter(episode=self.episode)
-        return rows.select_related("instrument").only(*ASKED_COLUMNS)
+        ahead = rows.answerable_after(self.now).order_by("opens_at", "pk").values("pk")[:AHEAD]
+        expired = rows.filter(state=AssignmentState.EXPIRED)
+        missed = expired.order_by("-closes_at").values("pk")[:SHOWN]
+        both = rows.filter(Q(pk__in=ahead) | Q(pk__in=missed)).order_by("opens_at", "pk")
+        return list(both.select_related("instrument").only(*ASKED_COLUMNS))
 
     @cached_property
     def latest_responses(self) -> list[QuestionnaireResponse]:
         """Return the last questionnaires answered."""
         return list(self.responses_of(self.patient).filter(episode=self.episode)[:SHOWN])
 
+    @property
+    def unseen(self) -> int:
+        """Return how many questionnaires nobody has said to have seen."""
+        return int(self.patient.unseen)
+
     @staticmethod
     def responses_of(patient: Patient) -> QuerySet[QuestionnaireResponse]:
         """Return everything a patient submitted, newest first, with its scores."""
-        scores = Prefetch("scores", Score.objects.order_by("scale"))
+        columns = ("response", "scale", "value", "band", "is_current")
+        scores = Prefetch("scores", Score.objects.order_by("scale").only(*columns))
         return (
             QuestionnaireResponse.objects.final()
             .filter(patient=patient)
-            .select_related("instrument_version__instrument")
-            .defer("answers", "answered_at", "instrument_version__content")
+            .only("clinic", "content_hash", "mode", "submitted_at")
             .prefetch_related(scores)
             .order_by("-submitted_at")
         )
+
+    @cached_property
+    def calls(self) -> list[CallRequest]:
+        """Return the calls that the patient asks for, not settled yet."""
+        if not self.patient.has_calls:
+            return []
+        rows = CallRequest.objects.open().filter(patient=self.patient).order_by("asked_at")
+        return list(rows.select_related("patient"))
 
     @property
     def alerts(self) -> list[Alert]:
@@ -164,7 +286,7 @@ class PatientPage:
 
     @cached_property
     def _alerts(self) -> list[Alert]:
-        rows = Alert.objects.filter(patient=self.patient).select_related("acknowledged_by")
+        rows = Alert.objects.filter(patient=self.patient).select_related("acknowledged_by", "rule")
         return list(rows.only(*ALERT_COLUMNS).order_by("-raised_at"))
 
     @property
@@ -175,7 +297,22 @@ class PatientPage:
     @cached_property
     def reach_problem(self) -> str:
         """Return why messages do not reach the patient; empty where they do."""
-        return reach.problem_of(self.patient, self._contacts, self._consents)
+        return reach.problem_of(
+            self.patient,
+            self._contacts,
+            self._consents,
+            has_strays=self.patient.has_strays,
+        )
+
+    @property
+    def own_page(self) -> OwnPage | None:
+        """Return the patient's own page; None before the first invitation."""
+        return getattr(self.patient, "own_page", None)
+
+    @property
+    def is_paused(self) -> bool:
+        """Say whether the patient has paused messages."""
+        return bool(self.patient.is_paused(self.now))
 
     @cached_property
     def _contacts(self) -> list[Contact]:

@@ -67,6 +67,8 @@ class Audience(models.TextChoices):
     SIGNED_IN = "signed_in"  # any member of staff
     CLINIC = "clinic"  # a member of the clinic named in the URL, with the permission
     TOKEN = "token"  # noqa: S105 - an API client; the view names scope and permission
+    PROVIDER = "provider"  # a provider of e-mail or text messages; the view checks its signature
+    OPERATOR = "operator"  # the installation's monitoring; the view checks its token
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import datetime, time
+from functools import cache
+from itertools import pairwise
 from typing import Any, ClassVar, Self, TypeVar
 from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
@@ -19,10 +25,36 @@ from outcomes.audit.models import Actor
 from outcomes.clinics import access
 
 
+@cache
+def time_zone_names() -> frozenset[str]:
+    """Return the names in the IANA time zone database, which takes reading a folder of files."""
+    return frozenset(available_timezones())
+
+
 def validate_time_zone(value: str) -> None:
     """Refuse a name that is not in the IANA time zone database."""
-    if value not in available_timezones():
+    if value not in time_zone_names():
         raise ValidationError(_("“%(value)s” is not a time zone name."), params={"value": value})
+
+
+def default_alert_minutes() -> list[int]:
+    """Return when the wider circles are told of an alert nobody has acknowledged."""
+    return [15, 30, 60]
+
+
+def validate_alert_minutes(value: object) -> None:
+    """Refuse escalation times that are not three whole minutes, rising, within an hour each."""
+    good = (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(minute) is int for minute in value)
+        and 0 < value[0] < value[1] < value[2] <= 180
+        and all(later - earlier <= 60 for earlier, later in pairwise([0, *value]))
+    )
+    if not good:
+        raise ValidationError(
+            _("Give three rising numbers of minutes, none more than 60 after the one before.")
+        )
 
 
 class UserManager(BaseUserManager["User"]):
@@ -49,6 +81,12 @@ class User(AbstractUser):
     last_name = None  # type: ignore[assignment]
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=150)
+    phone = models.CharField(
+        _("telephone for alerts"),
+        max_length=20,
+        blank=True,
+        help_text=_("With country code. Alerts go here as text messages, beside e-mail."),
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
@@ -69,6 +107,14 @@ class User(AbstractUser):
     def actor(self) -> Actor:
         """Name this person in the audit record."""
         return Actor(kind="user", id=str(self.pk), label=f"{self.name} <{self.email}>")
+
+
+@dataclass(frozen=True, slots=True)
+class CrisisWords:
+    """A clinic's crisis text, and the language it is in."""
+
+    text: str
+    language: str
 
 
 class ClinicQuerySet(models.QuerySet["Clinic"]):
@@ -101,9 +147,47 @@ class Clinic(models.Model):
         _("crisis text"),
         help_text=_("What a patient in crisis should do, with local numbers, in your own words."),
     )
+    # The same in other languages, by language; none of them is empty.
+    crisis_texts: models.JSONField[Any, dict[str, str]] = models.JSONField(default=dict, blank=True)
     checks_birth_date = models.BooleanField(_("ask for the birth date before a form"), default=True)
+    asks_screener = models.BooleanField(
+        _("after a positive safety answer ask the C-SSRS screener at once"),
+        default=False,
+        help_text=_(
+            "At the end of the same questions; its own answers alert as any others. It needs the"
+            " wording, which a clinic enters itself under Questionnaires."
+        ),
+    )
     quiet_from = models.TimeField(_("quiet hours from"), default=time(21, 0))
     quiet_until = models.TimeField(_("quiet hours until"), default=time(8, 0))
+    messages_per_day = models.PositiveSmallIntegerField(
+        _("most messages to one patient in a day"),
+        default=3,
+        validators=[MinValueValidator(1), MaxValueValidator(20)],
+        help_text=_("Invitations and reminders together, on the patient's calendar."),
+    )
+    alert_minutes: models.JSONField[Any, list[int]] = models.JSONField(
+        _("minutes until the next people are told of an alert"),
+        default=default_alert_minutes,
+        validators=[validate_alert_minutes],
+    )
+    shows_visits = models.BooleanField(
+        _("show patients the day of their next visit"),
+        default=False,
+        help_text=_("On their own page: the next session planned here."),
+    )
+    shows_answers = models.BooleanField(
+        _("show patients their past answers"),
+        default=False,
+        help_text=_("On their own page, after their date of birth: the words they chose."),
+    )
+    shows_trend = models.BooleanField(
+        _("show patients their totals over time"),
+        default=False,
+        help_text=_("Each total and the highest possible one, with the day; no judgement of it."),
+    )
+    # The code of the questionnaire whose scores stand in the caseload.
+    main_instrument = models.CharField(max_length=40, default="PHQ-9")
     is_synthetic = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField()
 
@@ -112,12 +196,30 @@ class Clinic(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def crisis_words(self, language: str) -> CrisisWords:
+        """Return the crisis text in this language, else in the clinic's own."""
+        text = self.crisis_texts.get(language)
+        return CrisisWords(text, language) if text else CrisisWords(self.crisis_text, self.language)
+
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
     """Memberships, narrowed to the present and to what an actor may see."""
 
     def active(self) -> Self:
-        """Keep memberships that have not ended, of people who may still sign in."""
+        """Keep accepted memberships that have not ended, of people who may still sign in."""
+        return self.current().exclude(accepted_at=None)
+
+    def invited(self) -> Self:
+        """Keep what people may still accept: until they do, it gives them nothing."""
+        return self.current().filter(accepted_at=None)
+
+    def awaited(self) -> Self:
+        """Keep what was not accepted, by a word or, of a new account, by choosing a password."""
+        no_password = Q(user__password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        return self.current().filter(no_password | Q(accepted_at=None))
+
+    def current(self) -> Self:
+        """Keep what has not ended, accepted or not, of people who may still sign in."""
         return self.filter(ended_at=None, user__is_active=True)
 
     def visible_to(self, user: User | ApiToken) -> Self:
@@ -126,13 +228,18 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
 
 
 class Membership(models.Model):
-    """A user's role in one clinic."""
+    """A user's role in one clinic.
+
+    `started_at`: when they were invited last, or began at once. Before `accepted_at` there is an
+    invitation only: no access, no alert, nobody who counts.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     clinic = models.ForeignKey(Clinic, models.PROTECT, related_name="memberships")
     user = models.ForeignKey(User, models.PROTECT, related_name="memberships")
     role = models.CharField(_("role"), max_length=20, choices=access.Role.choices)
     started_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     objects = MembershipQuerySet.as_manager()
@@ -148,6 +255,29 @@ class Membership(models.Model):
     def allows(self, permission: access.Permission) -> bool:
         """Say whether the role carries this permission."""
         return permission in access.ROLE_PERMISSIONS[access.Role(self.role)]
+
+    @property
+    def is_awaited(self) -> bool:
+        """Say whether the person has not accepted: a new account does by choosing a password.
+
+        Both look the same to an admin, who learns of nobody's account in another clinic.
+        """
+        return self.accepted_at is None or not self.user.has_usable_password()
+
+    @property
+    def name_here(self) -> str:
+        """Return what the clinic may know the person by: before they accept, their address."""
+        return self.user.email if self.is_awaited else str(self.user)
+
+    @property
+    def is_sole(self) -> bool:
+        """Say whether this clinic alone is concerned by who the person is and how to reach them.
+
+        Not so for somebody who has not accepted, works elsewhere too, or runs the installation: an
+        admin may invite anybody by their address.
+        """
+        others = Membership.objects.active().filter(user=self.user_id).exclude(pk=self.pk)
+        return not (self.is_awaited or self.user.is_superuser or others.exists())
 
 
 Row = TypeVar("Row", bound="ClinicRow")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
 from outcomes.clinics.access import Role, Scope
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User, hash_secret
+from outcomes.clinics.phone import normalise_phone
 
 # A token's last use is kept to the minute: a write per request would tell nobody more.
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -64,53 +66,86 @@ def add_member(
 ) -> Membership:
     """Give a person a role in the clinic, making their account when there is none.
 
-    A new account has no usable password: the person sets one through “forgotten password”.
-    A person who had a role here gets the new one instead. Raises ValidationError when that would
-    leave the clinic without an admin.
+    A new account has no usable password: by choosing one the person accepts. Whoever has an
+    account and never worked here is invited, and has no role before they accept it. A person who
+    had a role here gets the new one instead. Raises ValidationError when that would leave the
+    clinic without an admin.
     """
     if role != Role.CLINIC_ADMIN:
         _keep_an_admin(clinic, but=email.lower())
     user = User.objects.filter(email=email.lower()).first()
+    accepted_at = None
     if user is None:
-        user = User.objects.create_user(email, name=name)
+        user, accepted_at = User.objects.create_user(email, name=name), now
     membership, created = Membership.objects.update_or_create(
         clinic=clinic,
         user=user,
         defaults={"role": role, "ended_at": None},
-        create_defaults={"role": role, "started_at": now},
+        create_defaults={"role": role, "started_at": now, "accepted_at": accepted_at},
     )
-    audit.record(
-        clinic_id=clinic.pk,
-        by=by,
-        now=now,
-        action="member.added" if created else "member.changed",
-        object_type="Membership",
-        object_id=membership.pk,
-        data={"role": role, "user": str(user.pk)},
-    )
+    action = "member.added" if created else "member.changed"
+    if membership.accepted_at is None:
+        action, membership.started_at = "member.invited", now
+        membership.save(update_fields=["started_at"])
+    _record(membership, action, by, now, role=role)
+    return membership
+
+
+@transaction.atomic
+def accept_membership(*, membership: Membership, by: Actor, now: datetime) -> Membership:
+    """Take the role one was invited to; raises ValidationError where it is not offered any more."""
+    return _answer(membership, "accepted", by, now)
+
+
+@transaction.atomic
+def decline_membership(*, membership: Membership, by: Actor, now: datetime) -> Membership:
+    """Refuse the role one was invited to; raises ValidationError as accepting does.
+
+    The clinic's record names the person by the address it wrote to, and by no more.
+    """
+    return _answer(membership, "declined", replace(by, label=membership.user.email), now)
+
+
+def _answer(membership: Membership, answer: str, by: Actor, now: datetime) -> Membership:
+    column = "accepted_at" if answer == "accepted" else "ended_at"
+    # Meanwhile it may have been withdrawn, or answered in another window.
+    if not Membership.objects.invited().filter(pk=membership.pk).update(**{column: now}):
+        raise ValidationError(_("This invitation is not open any more."))
+    membership.refresh_from_db()
+    _record(membership, f"member.{answer}", by, now, role=membership.role)
     return membership
 
 
 @transaction.atomic
 def end_membership(*, membership: Membership, by: Actor, now: datetime) -> Membership:
-    """End a person's role here, and their tokens; raises ValidationError for the last admin."""
+    """End a person's role here, and their tokens; raises ValidationError for the last admin.
+
+    What was not accepted is withdrawn: to come here, the person has to accept.
+    """
     _keep_an_admin(membership.clinic, but=membership.user.email)
+    action = "member.ended"
+    if membership.is_awaited:
+        action, membership.accepted_at = "member.withdrawn", None
     membership.ended_at = now
-    membership.save(update_fields=["ended_at"])
+    membership.save(update_fields=["accepted_at", "ended_at"])
     # A token acts for whoever made it.
     ApiToken.objects.valid_at(now).filter(
         clinic_id=membership.clinic_id, created_by_id=membership.user_id
     ).update(revoked_at=now)
+    _record(membership, action, by, now)
+    return membership
+
+
+def _record(membership: Membership, action: str, by: Actor, now: datetime, **data: str) -> None:
     audit.record(
         clinic_id=membership.clinic_id,
         by=by,
         now=now,
-        action="member.ended",
+        action=action,
         object_type="Membership",
         object_id=membership.pk,
-        data={"user": str(membership.user_id)},
+        data={**data, "user": str(membership.user_id)},
     )
-    return membership
 
 
 def _keep_an_admin(clinic: Clinic, but: str) -> None:
@@ -118,6 +153,33 @@ def _keep_an_admin(clinic: Clinic, but: str) -> None:
     admins = Membership.objects.active().filter(clinic=clinic, role=Role.CLINIC_ADMIN)
     if admins.filter(user__email=but).exists() and not admins.exclude(user__email=but).exists():
         raise ValidationError({"role": _("The clinic needs at least one clinic admin.")})
+
+
+@audit.atomic()
+def change_phone(*, user: User, phone: str, by: Actor, now: datetime) -> User:
+    """Change the number for a person's alerts, in one form; raises ValidationError.
+
+    An empty one is none. It is recorded in every clinic the person works in, without the number.
+    """
+    try:
+        phone = normalise_phone(phone) if phone.strip() else ""
+    except ValidationError as error:
+        raise ValidationError({"phone": error.messages}) from None
+    user = User.objects.select_for_update().get(pk=user.pk)
+    if user.phone == phone:
+        return user
+    user.phone = phone
+    user.save(update_fields=["phone"])
+    for clinic_id in Membership.objects.active().filter(user=user).values_list("clinic", flat=True):
+        audit.record(
+            clinic_id=clinic_id,
+            by=by,
+            now=now,
+            action="user.phone_changed",
+            object_type="User",
+            object_id=user.pk,
+        )
+    return user
 
 
 @transaction.atomic

@@ -27,6 +27,13 @@ def token_of(link_id: UUID, nonce: str) -> str:
     return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
 
 
+def stop_token_of(message_id: UUID, value_index: str) -> str:
+    """Return the token that stops mail to the address this message went to; it opens no form."""
+    content = b"stop" + message_id.bytes + value_index.encode()
+    digest = hmac.new(settings.LINK_KEY.encode(), content, hashlib.sha256)
+    return base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+
+
 def hash_token(token: str) -> str:
     """Return what is stored of a token."""
     return hashlib.sha256(token.encode()).hexdigest()

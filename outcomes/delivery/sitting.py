@@ -1,30 +1,36 @@
 """A patient's ticket past a link's first page, and what its invitation asks.
 
 The ticket stands in a signed cookie, opens one invitation only and holds no more than the link's
-key. Whoever reads it asks `delivery.is_live` again, for every request.
+key. Whoever reads it asks `delivery.is_live` again, for every request. On a tablet that staff hand
+over it lasts minutes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.core import signing
 
 from outcomes.audit.models import Actor
-from outcomes.delivery.models import Invitation, Link
+from outcomes.care.models import Patient
+from outcomes.delivery.models import Invitation, Link, OwnPage
 from outcomes.instruments.definition import Definition, Wording
 from outcomes.instruments.models import InstrumentVersion, definition_of
-from outcomes.scheduling.models import Assignment
+from outcomes.scheduling.models import UNDER_WAY, Assignment
 
 COOKIE = "sitting"
 LASTS = timedelta(hours=2)
+# On a tablet that goes from hand to hand: since the last page asked for.
+LASTS_ON_TABLET = timedelta(minutes=3)
 WHOLE = ("invitation__patient", "invitation__clinic")
 # What is left when all is sent: it opens the thank-you page and nothing else.
 RECEIPT_COOKIE = "thanks"
 RECEIPT_LASTS = timedelta(minutes=10)
+# Between a hand-over's code and the questions stands the check that this is the right person.
+TABLET_COOKIE = "tablet"
 
 
 def make_ticket(link: Link, now: datetime) -> str:
@@ -35,9 +41,25 @@ def make_ticket(link: Link, now: datetime) -> str:
 def find_ticket(text: str, now: datetime, related: Sequence[str] = WHOLE) -> Link | None:
     """Return the link of a genuine ticket not older than two hours, whatever became of the link.
 
+    A ticket on a tablet lasts three minutes, and every page gives it anew.
     `related` is read along: a page shows patient and clinic, an answer needs the invitation only.
     """
     return _open(text, COOKIE, now, LASTS, related)
+
+
+def make_tablet_ticket(link: Link, now: datetime) -> str:
+    """Return the ticket of a tablet whose code was accepted, and no more."""
+    return _seal(link, TABLET_COOKIE, now)
+
+
+def find_tablet_ticket(text: str, now: datetime) -> Link | None:
+    """Return the link of a genuine ticket to the check on a tablet."""
+    return _open(text, TABLET_COOKIE, now, LASTS)
+
+
+def is_on_tablet(link: Link) -> bool:
+    """Say whether the link was made to hand over a tablet."""
+    return hasattr(link, "hand_over")
 
 
 def make_receipt(link: Link, now: datetime) -> str:
@@ -62,38 +84,77 @@ def _open(
         content = signing.Signer(salt=f"outcomes.{purpose}").unsign_object(text)
     except signing.BadSignature:
         return None
-    if now.timestamp() - content["at"] > lasts.total_seconds():
+    age = timedelta(seconds=now.timestamp() - content["at"])
+    if age > lasts:
         return None
-    links = Link.objects.select_related(*related)
-    return links.filter(pk=UUID(content["link"])).first()
+    links = Link.objects.select_related("hand_over", *related)
+    link = next(iter(links.filter(pk=UUID(content["link"]))), None)
+    is_left = link is not None and is_on_tablet(link) and age > LASTS_ON_TABLET
+    return None if is_left else link
 
 
-def actor_of(invitation: Invitation) -> Actor:
-    """Name in the audit record whoever answers through this invitation; never by name."""
-    return Actor(kind="patient", id=str(invitation.patient_id), label="Patient")
+def actor_of(sent: Invitation | OwnPage) -> Actor:
+    """Name in the audit record whoever comes in through what was sent to them; never by name."""
+    return Actor(kind="patient", id=str(sent.patient_id), label="Patient")
 
 
 def assignments_of(invitation: Invitation, now: datetime) -> list[Assignment]:
     """Return what the invitation still asks, in the order in which the schedule names it."""
-    asked = invitation.assignments.answerable_at(now).select_related("instrument", "rule")
+    related = ("instrument", "rule", "course")
+    asked = invitation.assignments.answerable_at(now).select_related(*related)
     return sorted(asked, key=_place)
 
 
-def _place(assignment: Assignment) -> tuple[int, datetime, int]:
-    rule = assignment.rule
-    return (
-        rule.position,
-        assignment.due_at,
-        rule.content["instruments"].index(assignment.instrument.code),
-    )
+def opens_next(invitation: Invitation, now: datetime) -> datetime | None:
+    """Return when the first of what the invitation asks opens; None if nothing will."""
+    ahead = invitation.assignments.answerable_after(now).order_by("opens_at")
+    return ahead.values_list("opens_at", flat=True).first()
+
+
+def _place(assignment: Assignment) -> tuple[bool, int, datetime, int]:
+    rule, code = assignment.rule, assignment.instrument.code
+    codes = rule.content["instruments"]
+    place = codes.index(code) if code in codes else len(codes)
+    return (assignment.follows_id is not None, rule.position, assignment.due_at, place)
 
 
 def expected_minutes(assignments: Iterable[Assignment]) -> int:
     """Return about how many minutes answering takes: the instruments' estimates, at least 1."""
     asked = list(assignments)
-    hashes = hashes_of(asked)
+    return _minutes(asked, hashes_of(asked))
+
+
+def _minutes(asked: Iterable[Assignment], hashes: Mapping[UUID, str]) -> int:
     minutes = (definition_of(hashes[item.instrument_id]).minutes.value for item in asked)
     return max(1, math.ceil(sum(estimate or 0 for estimate in minutes)))
+
+
+def asks_once(assignments: Sequence[Assignment]) -> bool:
+    """Say whether exactly one question is asked."""
+    if len(assignments) != 1:
+        return False
+    [content_hash] = hashes_of(assignments).values()
+    return len(definition_of(content_hash).items) == 1
+
+
+def note_minutes(invitations: Collection[Invitation]) -> None:
+    """Look up how long each of these takes, in one query and one more for each clinic.
+
+    One of which it cannot be said is left to whoever renders it.
+    """
+    covers = Invitation.assignments.through.objects.filter(
+        invitation__in=invitations, assignment__state__in=UNDER_WAY
+    )
+    asked: dict[UUID, list[Assignment]] = {}
+    by_clinic: dict[UUID, list[Assignment]] = {}
+    for row in covers.select_related("assignment"):
+        asked.setdefault(row.invitation_id, []).append(row.assignment)
+        by_clinic.setdefault(row.assignment.clinic_id, []).append(row.assignment)
+    hashes = {clinic: hashes_of(rows) for clinic, rows in by_clinic.items()}
+    for invitation in invitations:
+        rows, known = asked.get(invitation.pk, []), hashes.get(invitation.clinic_id, {})
+        if rows and all(item.instrument_id in known for item in rows):
+            invitation.minutes = _minutes(rows, known)
 
 
 def hashes_of(assignments: Sequence[Assignment]) -> dict[UUID, str]:
@@ -106,12 +167,27 @@ def hashes_of(assignments: Sequence[Assignment]) -> dict[UUID, str]:
     return dict(versions.values_list("instrument_id", "content_hash"))
 
 
-def wording_for(definition: Definition, language: str) -> Wording:
-    """Return the instrument's words in this language or, where there are none, in another whole.
+def words_for(definition: Definition, patient: Patient) -> Wording:
+    """Return the instrument's words as this patient is asked them."""
+    return wording_for(definition, patient.language, patient.words_language)
 
-    English stands in before any other, for most instruments are validated in it first; one
-    instrument is never asked in two languages.
+
+def wording_for(definition: Definition, *languages: str) -> Wording:
+    """Return the instrument's words in the first of these languages that it has, each whole.
+
+    Where it has none of them, English stands in before any other, for most instruments are
+    validated in it first; one instrument is never asked in two languages.
     """
-    if language not in definition.languages:
-        language = "en" if "en" in definition.languages else definition.languages[0]
-    return definition.wording(language)
+    known = definition.languages
+    return definition.wording(next(code for code in (*languages, "en", *known) if code in known))
+
+
+def other_languages(assignments: Sequence[Assignment], language: str) -> tuple[str, ...]:
+    """Return in which other languages all can be asked that has no words in this one, if any has.
+
+    English comes first. Empty where everything can be asked in this language.
+    """
+    definitions = [definition_of(content_hash) for content_hash in hashes_of(assignments).values()]
+    known = [set(row.languages) for row in definitions if language not in row.languages]
+    shared = set.intersection(*known) if known else set()
+    return tuple(sorted(shared, key=lambda code: (code != "en", code)))

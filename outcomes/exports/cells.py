@@ -42,6 +42,17 @@ def line(cells: list[str]) -> str:
     return ",".join(map(_quoted, cells)) + "\n"
 
 
+def line_of(*values: object) -> str:
+    """Return one CSV line of values: text guarded, numbers as they are, None as an empty cell."""
+    return line([_text(value) for value in values])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return guard(value)
+    return "" if value is None else str(value)  # a number may begin with a minus sign
+
+
 def _quoted(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if _NEEDS_QUOTES.search(cell) else cell
 

@@ -10,11 +10,14 @@ from uuid import UUID
 from django.db.models import Q
 
 from outcomes.exports.cells import guard, line
+from outcomes.exports.change import CHANGE
+from outcomes.exports.columns import Described
 from outcomes.exports.tables import TABLES
 from outcomes.instruments.definition import Definition, Item, Rule, Scale
 from outcomes.instruments.evidence import missing_words, rules_of
 from outcomes.instruments.models import InstrumentVersion
 
+DESCRIBED: tuple[Described, ...] = (*TABLES.values(), CHANGE)
 READING = (
     "The text is UTF-8, commas separate the cells, the first line names the columns.",
     "An empty cell is a missing value. A 0 is always a recorded 0; nothing is carried forward.",
@@ -49,7 +52,7 @@ def build(clinic_id: UUID) -> dict[str, Any]:
                     for column in table.columns
                 ],
             }
-            for table in TABLES.values()
+            for table in DESCRIBED
         },
         "instruments": [
             {**definition.content, "content_hash": definition.content_hash}
@@ -79,7 +82,7 @@ def as_csv(clinic_id: UUID) -> str:
 def _rows(clinic_id: UUID) -> Iterator[dict[str, str]]:
     for number, sentence in enumerate(READING, 1):
         yield {"part": "reading", "name": str(number), "meaning": sentence}
-    for table in TABLES.values():
+    for table in DESCRIBED:
         yield {"part": "table", "name": table.name, "meaning": table.meaning}
         for column in table.columns:
             yield {

@@ -56,12 +56,18 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """One table: its columns, and where its rows come from."""
+class Described:
+    """What a file holds: a name, what a row is, and its columns."""
 
     name: str
     meaning: str
     columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Described):
+    """One table, and where its rows come from: the database writes them."""
+
     rows: Callable[[Selection], Rows]
 
 
@@ -107,6 +113,12 @@ VERSION = (
     column("content_hash", cells.CODE, "SHA-256 of the questionnaire's exact wording and scoring"),
     column("language", cells.TEXT, "the language it was shown in"),
     column("mode", cells.CODE, "how the answers came in", values=Mode),
+    column(
+        "is_entered_twice",
+        cells.FLAG,
+        "whether a form filled in on paper was entered twice, alike; empty where none was",
+        "CASE WHEN core.entered_by_id IS NULL THEN NULL ELSE core.is_entered_twice END",
+    ),
 )
 
 

@@ -39,11 +39,24 @@ def export(
     """
     filters = {name: str(day) for name, day in (("since", since), ("until", until)) if day}
     data: dict[str, object] = {"table": table.name, "format": "csv", "filters": filters}
+    rows = lines(table, selection_of(clinic, since, until))
+    yield from recorded(rows, data, clinic=clinic, by=by, now=now)
+
+
+def recorded(
+    rows: Generator[bytes, None, None],
+    data: dict[str, object],
+    *,
+    clinic: Clinic,
+    by: Actor,
+    now: datetime,
+) -> Generator[bytes, None, None]:
+    """Yield CSV lines (header first) in blocks; `data` is what the audit record says they are."""
     _record("export.started", clinic, by, now, data)
     count = -1  # the header is no row
     is_complete = False
     try:
-        with closing(lines(table, selection_of(clinic, since, until))) as rows:
+        with closing(rows):
             block = bytearray()
             for row in rows:
                 count += 1
@@ -54,7 +67,7 @@ def export(
             yield bytes(block)
         is_complete = True
     finally:
-        data |= {"rows": max(count, 0), "is_complete": is_complete}
+        data = {**data, "rows": max(count, 0), "is_complete": is_complete}
         _record("export.made", clinic, by, now, data)
 
 

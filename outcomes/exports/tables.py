@@ -87,6 +87,8 @@ def _score_rows(selection: Selection) -> Rows:
         content_hash=F("response__content_hash"),
         language=F("response__language"),
         mode=F("response__mode"),
+        entered_by_id=F("response__entered_by_id"),
+        is_entered_twice=F("response__is_entered_twice"),
         started_at=F("response__started_at"),
         course_id=F("response__assignment__course_id"),
         course_kind=F("response__assignment__course__kind"),
@@ -195,7 +197,7 @@ def _answer_rows(selection: Selection) -> Rows:
     final = QuestionnaireResponse.objects.final().exclude(answers={})
     responses = selection.of(final, "submitted_at").values(
         "patient_id", "episode_id", "content_hash", "language", "mode", "answers", "answered_at",
-        "submitted_at",
+        "submitted_at", "entered_by_id", "is_entered_twice",
         response_id=F("id"),
         code=F("instrument_version__instrument__code"),
         record_number=F("patient__record_number"),

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 SCHEMA = Path(__file__).parent / "schema.json"
 YEARS = range(1900, 2100)
+MOST_MEASUREMENTS = 9999
 
 
 class ImportRefused(Exception):
@@ -35,6 +36,7 @@ class Measure:
     items: Mapping[str, str]
     multiply: float
     day: int | None
+    number: int | None  #: of the measurement, where `day` fixes it
 
     @property
     def parts(self) -> Mapping[str, str]:
@@ -62,6 +64,7 @@ class Clock:
     date_format: str
     start_on: date | None
     days: Mapping[str, int] | None
+    number_column: str  #: holds the number of the measurement; "" where none does
 
     def on_day(self, day: int, at: time | None = None) -> datetime:
         """Return the instant of a day counted from `start_on`, in UTC; `at` is a time of day."""
@@ -80,6 +83,12 @@ class Clock:
         if not cell.lstrip("-").isdecimal() or len(cell) > 6:
             raise ValueError(f"“{cell}” is not a whole number of days")
         return self.on_day(int(cell))
+
+    def number(self, cell: str) -> int:
+        """Return the number of the measurement that a cell holds; raises ValueError."""
+        if not cell.isdecimal() or not 1 <= int(cell) <= MOST_MEASUREMENTS:
+            raise ValueError(f"“{cell}” is not a whole number from 1 to {MOST_MEASUREMENTS}")
+        return int(cell)
 
     def _dated(self, cell: str) -> datetime:
         try:
@@ -110,6 +119,7 @@ class Map:
     course_kind: str  #: "" where the file says nothing about a treatment
     course_from: datetime | None
     measures: tuple[Measure, ...]
+    listed: Mapping[datetime, int]  #: where the map lists every day, their numbers in order
 
     @classmethod
     def from_text(cls, text: bytes) -> Self:
@@ -121,6 +131,7 @@ class Map:
         if problems := list(_problems(data)):
             raise ImportRefused([f"Map: {problem}." for problem in problems])
         clock, course = _clock(data["time"]), data.get("course")
+        measures = tuple(_measure(measure) for measure in data["measures"])
         return cls(
             title=data["title"],
             citation=data.get("citation", ""),
@@ -136,14 +147,25 @@ class Map:
             course_from=(
                 clock.on_day(course["day"], time.fromisoformat(course["at"])) if course else None
             ),
-            measures=tuple(_measure(measure) for measure in data["measures"]),
+            measures=measures,
+            listed=_listed(clock, measures),
         )
 
     @property
     def columns(self) -> list[str]:
         """Return every column the map reads, each once."""
         measured = (column for measure in self.measures for column in measure.columns)
-        return list(dict.fromkeys([self.patient_column, self.clock.column, *measured]))
+        told = [self.patient_column, self.clock.column, self.clock.number_column]
+        return list(dict.fromkeys([*filter(None, told), *measured]))
+
+    def number_of(self, measure: Measure, told: int | None, at: datetime) -> int | None:
+        """Return the number of a measurement taken at `at` in its source, if that numbers them.
+
+        `told` is that of the row. A map that lists every day numbers them in their order.
+        """
+        if self.clock.number_column:
+            return told if measure.day is None else measure.number
+        return self.listed.get(at)
 
 
 def _clock(data: Mapping[str, Any]) -> Clock:
@@ -155,6 +177,7 @@ def _clock(data: Mapping[str, Any]) -> Clock:
         date_format=dated.get("format", "%Y-%m-%d") if dated else "",
         start_on=date.fromisoformat(data["start_on"]) if "start_on" in data else None,
         days=data.get("day", {}).get("days"),
+        number_column=data.get("number", {}).get("column", ""),
     )
 
 
@@ -166,7 +189,15 @@ def _measure(data: Mapping[str, Any]) -> Measure:
         items=data.get("items", {}),
         multiply=data.get("multiply", 1),
         day=data.get("day"),
+        number=data.get("number"),
     )
+
+
+def _listed(clock: Clock, measures: Sequence[Measure]) -> Mapping[datetime, int]:
+    if clock.days is None:
+        return {}
+    days = {*clock.days.values(), *(m.day for m in measures if m.day is not None)}
+    return {clock.on_day(day): number for number, day in enumerate(sorted(days), 1)}
 
 
 @cache
@@ -216,3 +247,5 @@ def _measure_problems(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"{where}: answers are scored here, so scale and multiply do not go with items"
         if "day" in measure and "start_on" not in data["time"]:
             yield f"{where}.day: needs time.start_on to count from"
+        if "number" in measure and ("day" not in measure or "number" not in data["time"]):
+            yield f"{where}.number: goes with day, where time.number tells those of the rows"

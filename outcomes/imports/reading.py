@@ -41,6 +41,7 @@ class Measurement:
     by_item: bool
     values: dict[str, int]
     where: str  #: in the file it first stands, for a person
+    number: int | None = None  #: of the measurement in the source, where that numbers them
 
     @property
     def key(self) -> tuple[str, str, datetime]:
@@ -63,6 +64,7 @@ class Reading:
     """All that a file holds: measurements in file order, empty cells per measure, problems."""
 
     measurements: dict[tuple[str, str, datetime], Measurement] = field(default_factory=dict)
+    numbered: dict[tuple[str, str, int], Measurement] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
@@ -167,7 +169,7 @@ def _read_row(
             f"{RECORD_NUMBER_LENGTH} characters."
         )
         return
-    at = _time(row, plan, now, reading)
+    at, told = _time(row, plan, now, reading), _number(row, plan, reading)
     for measure in plan.measures:
         values, problems = _values(row, measure, definitions[measure.instrument], plan.missing)
         reading.problems += problems
@@ -175,9 +177,11 @@ def _read_row(
         measured_at = at if measure.day is None else plan.clock.on_day(measure.day)
         if values and measured_at is not None:
             where = row.where(" ".join(measure.columns))
-            by_item = not measure.column
+            by_item, number = not measure.column, plan.number_of(measure, told, measured_at)
             _add(
-                Measurement(record_number, measure.instrument, measured_at, by_item, values, where),
+                Measurement(
+                    record_number, measure.instrument, measured_at, by_item, values, where, number
+                ),
                 reading,
             )
 
@@ -192,6 +196,17 @@ def _time(row: Row, plan: Map, now: datetime, reading: Reading) -> datetime | No
         reading.problems.append(f"{row.where(plan.clock.column)}: {error}.")
         return None
     return at
+
+
+def _number(row: Row, plan: Map, reading: Reading) -> int | None:
+    column = plan.clock.number_column
+    if not column:
+        return None
+    try:
+        return plan.clock.number(plain(row.cells[column]))
+    except ValueError as error:
+        reading.problems.append(f"{row.where(column)}: {error}.")
+        return None
 
 
 def _values(
@@ -243,3 +258,15 @@ def _add(found: Measurement, reading: Reading) -> None:
         for words in found.contradictions(known.values)
     ]
     known.values = found.values | known.values
+    if found.number != known.number:
+        reading.problems.append(
+            f"{found.where}: measurement {found.number} is numbered {known.number} in "
+            f"{known.where}, for the same patient and time."
+        )
+    elif found.number is not None:
+        first = reading.numbered.setdefault((*found.key[:2], found.number), found)
+        if first.at != found.at:
+            reading.problems.append(
+                f"{found.where}: measurement {found.number} is at another time in {first.where}, "
+                "for the same patient."
+            )

@@ -20,7 +20,7 @@ from django.db.models import F
 from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
 from outcomes.care import services as care
-from outcomes.care.models import EpisodeOfCare, Patient
+from outcomes.care.models import Course, EpisodeOfCare, Patient
 from outcomes.clinics.models import Clinic
 from outcomes.imports.mapping import ImportRefused, Map
 from outcomes.imports.reading import Measurement, Reading, definition_problems, read, read_rows
@@ -28,6 +28,7 @@ from outcomes.instruments import scoring
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Mode, QuestionnaireResponse, ResponseStatus, Score
 from outcomes.responses.services import scores_of
+from outcomes.scheduling import services as scheduling
 
 # A score that came as a number was not computed here, so no version of our scoring is named.
 NOT_SCORED_HERE = "imported"
@@ -92,6 +93,12 @@ def import_scores(
     responses = QuestionnaireResponse.objects.bulk_create([one for one, _ in made], _AT_ONCE)
     Score.objects.bulk_create([score for _, scores in made for score in scores], _AT_ONCE)
     _record(clinic, plan, content, responses, by, now)
+    # What is to be asked keeps its distance from what was answered on paper, too.
+    episodes = {response.episode_id for response in responses}
+    for part in _parts(sorted(map(str, episodes))):
+        keys = [UUID(key) for key in part]
+        courses = Course.objects.filter(episode__in=keys, ended_at=None)
+        scheduling.request_plan(courses.values_list("pk", flat=True))
     return work.preview
 
 
@@ -213,6 +220,7 @@ def _responses(
             submitted_at=found.at,
             stored_at=now,
             submission_id=number,
+            measurement_number=found.number,
         )
         if found.by_item:
             yield response, scores_of(response, scoring.score(definition, response.answers))

@@ -92,6 +92,12 @@ def score(definition: Definition, answers: Mapping[str, int | None]) -> ScoreRes
     )
 
 
+def safety(definition: Definition, answers: Mapping[str, int | None]) -> tuple[SafetyHit, ...]:
+    """Return the positive safety answers alone, of answers that were checked before."""
+    given = {link_id: value for link_id, value in answers.items() if value is not None}
+    return tuple(_hits(definition, given))
+
+
 def checked(definition: Definition, answers: Mapping[str, int | None]) -> dict[str, int]:
     """Return the answers given, without those left open; raises AnswerError."""
     given = {}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from outcomes.patient_site.sitting import Sitting, Step
+from outcomes.patient_site.sitting import Section, Sitting, Step
 
+WRONG_CODE = _("Enter the code of six digits.")
 WRONG_DATE = _("Enter the date of birth as three numbers, for example 27 3 1985.")
 
 
@@ -28,6 +30,21 @@ class BirthDateForm(forms.Form):
         except (KeyError, ValueError, OverflowError):
             self.add_error(None, forms.ValidationError(WRONG_DATE))
         return cleaned
+
+
+class CodeForm(forms.Form):
+    """The code of a tablet's hand-over, typed with or without spaces."""
+
+    code = forms.CharField(
+        max_length=20, error_messages={"required": WRONG_CODE, "max_length": WRONG_CODE}
+    )
+
+    def clean_code(self) -> str:
+        """Return six digits; what is not that was never a code, and is no try at one."""
+        code = "".join(self.cleaned_data["code"].replace("-", "").split())
+        if len(code) != 6 or not code.isdecimal():
+            raise forms.ValidationError(WRONG_CODE)
+        return f"{int(code):06}"
 
 
 class ForMeForm(forms.Form):
@@ -57,11 +74,12 @@ class AnswerForm(forms.Form):
     revision = forms.IntegerField(min_value=0)
     value = forms.IntegerField(required=False)
     action = forms.TypedChoiceField(
-        choices=[("next", ""), ("skip", ""), ("back", "")],
+        choices=[(name, "") for name in ("next", "skip", "back", "all", "send")],
         required=False,
         empty_value="next",  # sent without a button, as by the Enter key of some browsers
     )
     review = forms.BooleanField(required=False)
+    sitting_id = forms.UUIDField(required=False)
 
     def step_of(self, sitting: Sitting) -> Step | None:
         """Return the question that the page showed, whatever its number is by now."""
@@ -77,6 +95,43 @@ class AnswerForm(forms.Form):
     def is_left_open(self) -> bool:
         """Say whether nothing was chosen on a page that was not skipped."""
         return self.cleaned_data["action"] != "skip" and self.cleaned_data["value"] is None
+
+
+class EveryAnswerForm(forms.Form):
+    """The page that asks everything, as sent: what was chosen, by question."""
+
+    action = forms.TypedChoiceField(
+        choices=[(name, "") for name in ("next", "skip", "one")],
+        required=False,
+        empty_value="next",
+    )
+
+    def __init__(self, data: Any, sitting: Sitting) -> None:
+        super().__init__(data)
+        self.sitting = sitting
+        for section in sitting.sections:
+            self.fields[section.revision_name] = forms.IntegerField(min_value=0)
+        for step in sitting.steps:
+            self.fields[step.key] = forms.IntegerField(required=False)
+
+    def answers(self) -> Iterator[tuple[Section, int, dict[str, int | None]]]:
+        """Return what to store of each questionnaire, and in which revision it was seen.
+
+        A question left open stays open, unless it may be, or all such are skipped.
+        """
+        action = self.cleaned_data["action"]
+        for section in self.sitting.sections:
+            chosen = {
+                step.item.link_id: self.cleaned_data[step.key]
+                for step in section.steps
+                if self.cleaned_data[step.key] is not None
+                or (not step.is_met and _may_skip(step, action))
+            }
+            yield section, self.cleaned_data[section.revision_name], chosen
+
+
+def _may_skip(step: Step, action: str) -> bool:
+    return action == "skip" or (action == "next" and not step.item.required)
 
 
 class SendForm(forms.Form):

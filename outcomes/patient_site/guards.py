@@ -8,15 +8,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone, translation
 
 from outcomes.delivery import services as delivery
 from outcomes.delivery import sitting as tickets
-from outcomes.delivery.models import Link
+from outcomes.delivery.models import Invitation, Link
 from outcomes.instruments.scoring import AnswerError
 from outcomes.patient_site import pages
 from outcomes.patient_site.language import speaking
@@ -26,6 +28,14 @@ from outcomes.responses.services import AlreadySubmitted, StaleRevision
 from outcomes.workflows import SubmissionConflict
 
 logger = logging.getLogger(__name__)
+
+# Marks the page that a remembered phone meets first.
+ARRIVED = "arrived"
+# Says that codes are typed on this device, and nothing of a patient.
+DEVICE_COOKIE = "device"
+# A tablet that is not touched asks for a minute whether somebody is there, then locks.
+LOCKS_AFTER = timedelta(minutes=1)
+ASKS_AFTER = tickets.LASTS_ON_TABLET - LOCKS_AFTER
 
 LinkView = Callable[[HttpRequest, Link, datetime], HttpResponse]
 SittingView = Callable[..., HttpResponse]
@@ -71,8 +81,12 @@ def through_link(view: LinkView) -> PageView:
         with speaking(link.invitation.patient.language):
             if delivery.is_live(link, now):
                 return view(request, link, now)
-            page = pages.ANSWERED if _is_done(link) else pages.LOCKED
-            return pages.show(request, page, link.invitation.clinic)
+            clinic = link.invitation.clinic
+            if now < link.invitation.opens_at:
+                return not_yet(request, link.invitation, link.invitation.opens_at)
+            if not _is_done(link):
+                return pages.show(request, pages.LOCKED, clinic)
+            return pages.show(request, pages.ANSWERED, clinic, delivery.own_path_beside(link))
 
     return guarded
 
@@ -89,8 +103,13 @@ def _is_done(link: Link) -> bool:
 def _is_over(link: Link, now: datetime) -> bool:
     """Say whether the link opens nothing and there is no better page than that of any other."""
     invitation = link.invitation
-    in_time = invitation.opens_at <= now < invitation.closes_at
-    return _is_revoked(link) or not (in_time or _is_done(link))
+    return _is_revoked(link) or not (now < invitation.closes_at or _is_done(link))
+
+
+def not_yet(request: HttpRequest, invitation: Invitation, opens_at: datetime) -> HttpResponse:
+    """Say on which day the questions open, on the patient's calendar."""
+    opens_on = opens_at.astimezone(ZoneInfo(invitation.patient.time_zone)).date()
+    return pages.show(request, pages.NOT_YET, invitation.clinic, opens_on=opens_on)
 
 
 def no_such_link(request: HttpRequest, now: datetime) -> HttpResponse:
@@ -125,9 +144,13 @@ def in_sitting(view: SittingView) -> PageView:
                 link.invitation.refresh_from_db(fields=["completed_at"])
                 return _too_late(request, link, now, pages.NOTHING_ASKED)
             try:
-                return view(request, sitting, now, **kwargs)
+                response = view(request, sitting, now, **kwargs)
             except tuple(KIND_PAGES) as error:
-                return pages.show(request, KIND_PAGES[type(error)], link.invitation.clinic)
+                response = pages.show(request, KIND_PAGES[type(error)], link.invitation.clinic)
+        # The view may have taken the ticket back.
+        if tickets.is_on_tablet(link) and tickets.COOKIE not in response.cookies:
+            keep_awake(response, tickets.COOKIE, tickets.make_ticket(link, now))
+        return response
 
     return guarded
 
@@ -143,16 +166,37 @@ def _too_late(
     if link is not None and link.invitation.locked_at is not None and not _is_over(link, now):
         with speaking(link.invitation.patient.language):
             return pages.show(request, pages.LOCKED, link.invitation.clinic)
+    if DEVICE_COOKIE in request.COOKIES and (link is None or tickets.is_on_tablet(link)):
+        return redirect("patient_site:tablet")
     if tickets.read_receipt(request.COOKIES.get(tickets.RECEIPT_COOKIE, ""), now) is not None:
         return redirect("patient_site:thanks")
     with speaking(translation.get_language() or settings.LANGUAGE_CODE):
         return pages.show(request, page, link.invitation.clinic if link else None)
 
 
-def let_in(link: Link, now: datetime) -> HttpResponse:
-    """Give the patient the ticket to the questions and lead there."""
-    response = redirect("patient_site:answer")
-    _set_cookie(response, tickets.COOKIE, tickets.make_ticket(link, now), tickets.LASTS)
+def let_in(link: Link, now: datetime, *, is_past_first_page: bool = False) -> HttpResponse:
+    """Give the patient the ticket to the questions and lead there.
+
+    `is_past_first_page`: they have not met it, and the next page says the most of it.
+    """
+    way = reverse("patient_site:answer")
+    response = redirect(f"{way}?{ARRIVED}=1" if is_past_first_page else way)
+    lasts = tickets.LASTS_ON_TABLET if tickets.is_on_tablet(link) else tickets.LASTS
+    set_cookie(response, tickets.COOKIE, tickets.make_ticket(link, now), lasts)
+    return response
+
+
+def keep_awake(response: HttpResponse, name: str, ticket: str) -> HttpResponse:
+    """Give a tablet its ticket anew, and ask before it ends whether somebody is there."""
+    set_cookie(response, name, ticket, tickets.LASTS_ON_TABLET)
+    # By a header, so that it works without a script.
+    response["Refresh"] = f"{ASKS_AFTER.seconds}; url={reverse('patient_site:tablet_pause')}"
+    return response
+
+
+def lock_soon(response: HttpResponse) -> HttpResponse:
+    """Have a tablet that nobody touches go back to its page for codes."""
+    response["Refresh"] = f"{LOCKS_AFTER.seconds}; url={reverse('patient_site:tablet')}"
     return response
 
 
@@ -161,11 +205,12 @@ def say_thanks(link: Link, now: datetime) -> HttpResponse:
     response = redirect("patient_site:thanks")
     response.delete_cookie(tickets.COOKIE, samesite="Lax")
     receipt = tickets.make_receipt(link, now)
-    _set_cookie(response, tickets.RECEIPT_COOKIE, receipt, tickets.RECEIPT_LASTS)
+    set_cookie(response, tickets.RECEIPT_COOKIE, receipt, tickets.RECEIPT_LASTS)
     return response
 
 
-def _set_cookie(response: HttpResponse, name: str, value: str, lasts: timedelta) -> None:
+def set_cookie(response: HttpResponse, name: str, value: str, lasts: timedelta) -> None:
+    """Set a cookie that no script reads."""
     response.set_cookie(
         name,
         value,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest, HttpResponse
@@ -84,6 +85,12 @@ NOTHING_ASKED = KindPage(
     (_("The time for these questions is over. Your clinic will write to you when it asks again."),),
     calls=True,
 )
+NOT_YET = KindPage(
+    200,
+    _("These questions are not open yet"),
+    (_("The same link opens them then. There is nothing to do until that day."),),
+    calls=True,
+)
 CLOSED = KindPage(
     403,
     _("This page has closed"),
@@ -152,7 +159,28 @@ BROKEN = KindPage(
 )
 
 
-def show(request: HttpRequest, page: KindPage, clinic: Clinic | None = None) -> HttpResponse:
-    """Render a kind page; without a clinic it gives nothing away about the link."""
-    context = {"page": page, "clinic": clinic}
+STOPPED = KindPage(
+    200,
+    _("You will get no more mail from us"),
+    (
+        _("Your clinic can see this, and may reach you in another way that you agreed to."),
+        _("To get mail again, tell your clinic."),
+    ),
+    calls=True,
+)
+
+
+def show(
+    request: HttpRequest,
+    page: KindPage,
+    clinic: Clinic | None = None,
+    own_page: str = "",
+    opens_on: date | None = None,
+) -> HttpResponse:
+    """Render a kind page; without a clinic it gives nothing away about the link.
+
+    `own_page` leads to the patient's own page, whose door asks who is there. `opens_on` is the day
+    on which questions open.
+    """
+    context = {"page": page, "clinic": clinic, "own_page": own_page, "opens_on": opens_on}
     return render(request, "patient_site/kind_page.html", context, status=page.status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from uuid import UUID
 
 from outcomes.delivery import sitting as tickets
@@ -14,6 +15,9 @@ from outcomes.instruments.definition import Definition, Item, Wording
 from outcomes.instruments.models import definition_of
 from outcomes.responses.models import QuestionnaireResponse
 from outcomes.scheduling.models import Assignment
+
+# A longer list of answers would stand below the edge of a small phone.
+LONGEST_LIST = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,16 @@ class Step:
     most: int  #: how many questions its questionnaire asks at most
 
     @property
+    def key(self) -> str:
+        """Return what names this question on a page that asks several."""
+        return f"{self.assignment.pk.hex[-12:]}-{self.item.link_id}"
+
+    @property
+    def is_open(self) -> bool:
+        """Say whether it waits for an answer, or for being skipped."""
+        return self.item.required and not self.is_met
+
+    @property
     def text(self) -> str:
         """Return the question, word for word."""
         return self.wording.items[self.item.link_id]
@@ -54,6 +68,14 @@ class Step:
     def answer(self) -> str:
         """Return the words of the answer given; empty where there is none."""
         return "" if self.value is None else self.wording.options[self.item.link_id][self.value]
+
+    @property
+    def is_scale(self) -> bool:
+        """Say whether it is answered on a long scale of numbers: at most its ends have words."""
+        words = self.wording.options[self.item.link_id]
+        values = [option.value for option in self.item.options]
+        between = [(str(value), words[value]) for value in values[1:-1]]
+        return len(values) > LONGEST_LIST and all(number == word for number, word in between)
 
     @property
     def choices(self) -> list[Choice]:
@@ -86,6 +108,28 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """One questionnaire on a page that asks everything."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def first(self) -> Step:
+        """Return its first question, which knows its assignment, its words and its revision."""
+        return self.steps[0]
+
+    @property
+    def revision_name(self) -> str:
+        """Return the name of the field that says in which revision it was seen."""
+        return f"{self.first.assignment.pk.hex[-12:]}-revision"
+
+    @property
+    def stem(self) -> str:
+        """Return what stands before its questions; empty where nothing does."""
+        return next((step.stem for step in self.steps if step.stem), "")
+
+
+@dataclass(frozen=True, slots=True)
 class Sitting:
     """All steps of one invitation that can be answered now."""
 
@@ -115,6 +159,32 @@ class Sitting:
         return any(step.branches for step in self.steps)
 
     @property
+    def is_single(self) -> bool:
+        """Say whether exactly one question is asked: it is sent from its own page."""
+        return self.most == 1
+
+    @property
+    def may_show_all(self) -> bool:
+        """Say whether all may be asked on one page. A tablet locks while nobody turns pages."""
+        return not self.is_single and not tickets.is_on_tablet(self.link)
+
+    @property
+    def shows_all(self) -> bool:
+        """Say whether all are asked on one page, as the patient has chosen."""
+        return self.may_show_all and self.link.invitation.patient.wants_one_page
+
+    @property
+    def sections(self) -> list[Section]:
+        """Return the questions by questionnaire."""
+        by_assignment = groupby(self.steps, key=lambda step: step.assignment.pk)
+        return [Section(tuple(steps)) for _, steps in by_assignment]
+
+    @property
+    def open(self) -> list[Step]:
+        """Return the questions that wait for an answer, or for being skipped."""
+        return [step for step in self.steps if step.is_open]
+
+    @property
     def first_unmet(self) -> Step | None:
         """Return the first question neither answered nor skipped."""
         return next((step for step in self.steps if not step.is_met), None)
@@ -138,6 +208,11 @@ class Sitting:
     def revisions(self) -> dict[UUID, int]:
         """Return the revision of each questionnaire."""
         return {step.assignment.pk: step.revision for step in self.steps}
+
+    @property
+    def languages(self) -> dict[UUID, str]:
+        """Return the language of each questionnaire's words."""
+        return {step.assignment.pk: step.wording.language for step in self.steps}
 
     @property
     def language(self) -> str:
@@ -180,7 +255,7 @@ def _steps_of(
     *,
     starts_at: int,
 ) -> Iterator[Step]:
-    wording = tickets.wording_for(definition, link.invitation.patient.language)
+    wording = tickets.words_for(definition, link.invitation.patient)
     answers = response.answers if response else {}
     asked = scoring.asked_items(definition, answers)
     for number, item in enumerate(asked, starts_at):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import logging
 from datetime import datetime
 
@@ -23,7 +24,7 @@ def too_many_misses(request: HttpRequest, now: datetime) -> bool:
     open however often a neighbour guesses. A cache that is down refuses nobody.
     """
     window = int(now.timestamp()) // WINDOW_SECONDS
-    address = hashlib.sha256(client_address(request).encode()).hexdigest()[:32]
+    address = hashlib.sha256(client_network(request).encode()).hexdigest()[:32]
     key = f"link-misses:{window}:{address}"
     try:
         misses = cache.get(key, 0) + 1
@@ -40,3 +41,17 @@ def client_address(request: HttpRequest) -> str:
     hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
     trusted: int = settings.TRUSTED_PROXIES
     return hops[-trusted] if 0 < trusted <= len(hops) and hops[-trusted] else direct
+
+
+def client_network(request: HttpRequest) -> str:
+    """Return what tries are counted by: the address or, where one caller has 2**64, its network."""
+    address = client_address(request)
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed.packed[:8] + bytes(8), 64)))

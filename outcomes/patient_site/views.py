@@ -1,121 +1,32 @@
-"""The patient's pages: a link, its check, one question after another, a review, thanks."""
+"""The patient's pages behind the link: one question after another, a review, thanks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from outcomes import workflows
-from outcomes.audit.models import Actor
 from outcomes.clinics.access import Audience, declare
 from outcomes.delivery import services as delivery
 from outcomes.delivery import sitting as tickets
-from outcomes.delivery.models import Invitation, Link
-from outcomes.patient_site import farewell, pages
-from outcomes.patient_site.forms import (
-    AnswerForm,
-    BirthDateForm,
-    ForMeForm,
-    NotForMeForm,
-    SendForm,
-)
-from outcomes.patient_site.guards import (
-    in_sitting,
-    kindly,
-    let_in,
-    no_such_link,
-    say_thanks,
-    through_link,
-)
+from outcomes.delivery.models import Link
+from outcomes.patient_site import farewell, pages, remembering
+from outcomes.patient_site.arriving import arrival_of, arrived_at
+from outcomes.patient_site.forms import AnswerForm, EveryAnswerForm, SendForm
+from outcomes.patient_site.guards import DEVICE_COOKIE, in_sitting, kindly, lock_soon, say_thanks
 from outcomes.patient_site.language import speaking
-from outcomes.patient_site.sitting import Sitting, Step
-from outcomes.responses.models import Mode
-from outcomes.responses.services import StaleRevision
-from outcomes.scheduling.models import AssignmentState
+from outcomes.patient_site.opening import choose_way
+from outcomes.patient_site.sitting import Sitting, Step, build
+from outcomes.responses.services import Answers
 
 read_or_send = require_http_methods(["GET", "HEAD", "POST"])
-
-
-# -- The link ------------------------------------------------------------------------------------
-
-
-@declare(Audience.PATIENT_LINK)
-@read_or_send
-@through_link
-def open_link(request: HttpRequest, link: Link, now: datetime) -> HttpResponse:
-    """Say why, how long and who looks, and check that this is the right person."""
-    invitation = link.invitation
-    assignments = tickets.assignments_of(invitation, now)
-    if not assignments:
-        return pages.show(request, pages.NOTHING_ASKED, invitation.clinic)
-    form = _check_of(invitation)(request.POST if request.method == "POST" else None)
-    if form.is_valid() and _is_right_person(form, invitation, now):
-        delivery.note_opened(link=link, now=now)
-        return let_in(link, now)
-    if invitation.locked_at is not None:
-        return pages.show(request, pages.LOCKED, invitation.clinic)
-    context = {
-        "clinic": invitation.clinic,
-        "form": form,
-        "asks_birth_date": isinstance(form, BirthDateForm),
-        "minutes": tickets.expected_minutes(assignments),
-        "is_begun": any(item.state == AssignmentState.STARTED for item in assignments),
-    }
-    return render(request, "patient_site/open.html", context)
-
-
-def _check_of(invitation: Invitation) -> type[forms.Form]:
-    has_date = invitation.patient.birth_date is not None
-    return BirthDateForm if invitation.clinic.checks_birth_date and has_date else ForMeForm
-
-
-def _is_right_person(form: forms.Form, invitation: Invitation, now: datetime) -> bool:
-    birth_date = form.cleaned_data.get("birth_date")
-    if birth_date is None or delivery.check_birth_date(
-        invitation=invitation, birth_date=birth_date, by=tickets.actor_of(invitation), now=now
-    ):
-        return True
-    invitation.refresh_from_db(fields=["failed_checks", "locked_at"])
-    left = delivery.MAX_CHECKS - invitation.failed_checks
-    message = ngettext(
-        "This is not the date of birth your clinic has. You can try once more.",
-        "This is not the date of birth your clinic has. You can try %(left)d more times.",
-        left,
-    )
-    form.add_error(None, message % {"left": left})
-    return False
-
-
-@declare(Audience.PATIENT_LINK)
-@read_or_send
-@through_link
-def not_for_me(request: HttpRequest, link: Link, now: datetime) -> HttpResponse:
-    """Ask whether the message really went astray and, once that is confirmed, end the invitation.
-
-    The first page's button sends nothing to confirm, so it leads to the question only.
-    """
-    form = NotForMeForm(request.POST if "confirms" in request.POST else None)
-    if not form.is_valid():
-        context = {"clinic": link.invitation.clinic, "form": form}
-        return render(request, "patient_site/not_for_me.html", context)
-    invitation = link.invitation
-    workflows.decline_invitation(invitation=invitation, by=tickets.actor_of(invitation), now=now)
-    return pages.show(request, pages.DECLINED, invitation.clinic)
-
-
-@declare(Audience.PATIENT_LINK)
-@kindly
-def mangled_link(request: HttpRequest, rest: str) -> HttpResponse:
-    """Answer an address that a mail program has torn or added to."""
-    return no_such_link(request, timezone.now())
 
 
 # -- The questions -------------------------------------------------------------------------------
@@ -126,7 +37,10 @@ def mangled_link(request: HttpRequest, rest: str) -> HttpResponse:
 @in_sitting
 def begin(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
     """Lead to the first question not met yet or, when there is none, to the review."""
-    return redirect(_page_of(sitting.first_unmet))
+    unmet = sitting.steps[0] if sitting.is_single else sitting.first_unmet
+    if unmet and sitting.shows_all:
+        return redirect(arrived_at(reverse("patient_site:every"), request))
+    return redirect(arrived_at(_page_of(unmet), request))
 
 
 @declare(Audience.PATIENT_LINK)
@@ -145,24 +59,16 @@ def answer(request: HttpRequest, sitting: Sitting, now: datetime, number: int) -
     step = sitting.step(number)
     if step is None:
         return redirect("patient_site:answer")
-    return _ask(request, sitting, step, is_review="review" in request.GET)
-
-
-def _ask(
-    request: HttpRequest,
-    sitting: Sitting,
-    step: Step,
-    *,
-    is_review: bool,
-    is_missing: bool = False,
-) -> HttpResponse:
+    is_review = "review" in request.GET
     context = {
         "clinic": sitting.link.invitation.clinic,
         "sitting": sitting,
         "step": step,
         "is_review": is_review,
-        "is_missing": is_missing,
+        "is_missing": "missing" in request.GET and step.value is None,
         "onward": _onward(sitting, step, "next", is_review),
+        "arrival": arrival_of(request, sitting),
+        "sitting_id": uuid4(),
     }
     return render(request, "patient_site/answer.html", context)
 
@@ -174,46 +80,124 @@ def _keep(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse
     if step is None:
         return pages.show(request, pages.UNREADABLE, clinic)
     action, is_review = form.cleaned_data["action"], form.cleaned_data["review"]
-    if form.is_left_open and step.item.required and action == "next":
-        return _ask(request, sitting, step, is_review=is_review, is_missing=True)
-    if not (form.is_left_open and action == "back"):
-        _store(step, form, tickets.actor_of(sitting.link.invitation), now)
-    onward = _onward(sitting, step, action, is_review)
-    if step.needs_help(form.chosen):
-        return render(request, "patient_site/help.html", {"clinic": clinic, "onward": onward})
-    return redirect(onward)
+    if form.is_left_open and step.item.required and action in ("next", "send"):
+        return redirect(_address("answer", step.number, missing=True, review=is_review))
+    if action == "send" and sitting.is_single and form.cleaned_data["sitting_id"]:
+        return _send_one(sitting, step, form, now)
+    if not (form.is_left_open and action in ("back", "all")):
+        _store(step, form, sitting.link, now)
+    if action == "all":
+        choose_way(sitting.link.invitation, now, wants_one_page=True)
+        return redirect(_address("every") + f"#{step.key}")
+    if step.is_safety:
+        # One address, whatever was answered.
+        return redirect(_address("after", step.number, back=action == "back", review=is_review))
+    return redirect(_onward(sitting, step, action, is_review))
 
 
-def _store(step: Step, form: AnswerForm, by: Actor, now: datetime) -> None:
-    try:
-        workflows.save_answers(
-            assignment_id=step.assignment.pk,
-            answers={step.item.link_id: form.chosen},
-            language=step.wording.language,
-            mode=Mode.LINK,
-            by=by,
-            now=now,
-            revision=form.cleaned_data["revision"],
-        )
-    except StaleRevision as newer:
-        # A second press of the same button is no conflict.
-        if newer.response.answers.get(step.item.link_id, "none yet") != form.chosen:
-            raise
+@declare(Audience.PATIENT_LINK)
+@require_safe
+@in_sitting
+def after(request: HttpRequest, sitting: Sitting, now: datetime, number: int) -> HttpResponse:
+    """Show the crisis text if the answer just given calls for it, and lead on."""
+    step = sitting.step(number)
+    if step is None:
+        return redirect("patient_site:answer")
+    action = "back" if "back" in request.GET else "next"
+    onward = _onward(sitting, step, action, "review" in request.GET)
+    if not step.shows_help:
+        return redirect(onward)
+    context = {"clinic": sitting.link.invitation.clinic, "onward": onward}
+    return render(request, "patient_site/help.html", context)
+
+
+def _store(step: Step, form: AnswerForm, link: Link, now: datetime) -> None:
+    _save(step, {step.item.link_id: form.chosen}, form.cleaned_data["revision"], link, now)
+
+
+def _save(
+    step: Step, answers: dict[str, int | None], revision: int, link: Link, now: datetime
+) -> None:
+    workflows.save_answers(
+        assignment_id=step.assignment.pk,
+        answers=answers,
+        language=step.wording.language,
+        mode=workflows.mode_of(link),
+        by=tickets.actor_of(link.invitation),
+        now=now,
+        revision=revision,
+    )
 
 
 def _onward(sitting: Sitting, step: Step, action: str, is_review: bool) -> str:
     """Return the address of the page after this one."""
     number = step.number + (-1 if action == "back" else 1)
-    if step.branches and action != "back":
-        # What comes next depends on the answer: the page behind the address knows.
+    if (step.branches or step.is_safety) and action != "back":
+        # What comes next may depend on the answer: the page behind the address knows.
         return reverse("patient_site:answer", args=() if is_review else [number])
     return _page_of(None if is_review else sitting.step(number))
+
+
+def _address(name: str, *args: int, **flags: bool) -> str:
+    """Return a page's address with those of the flags that hold."""
+    query = "&".join(f"{flag}=1" for flag, holds in flags.items() if holds)
+    return reverse(f"patient_site:{name}", args=args) + (f"?{query}" if query else "")
 
 
 def _page_of(step: Step | None) -> str:
     if step is None:
         return reverse("patient_site:review")
     return reverse("patient_site:answer", args=[step.number])
+
+
+# -- All questions on one page -------------------------------------------------------------------
+
+
+@declare(Audience.PATIENT_LINK)
+@read_or_send
+@in_sitting
+def every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
+    """Ask everything on one page; keep what was chosen and go on."""
+    if not sitting.may_show_all:
+        return redirect("patient_site:answer")
+    if request.method == "POST":
+        return _keep_every(request, sitting, now)
+    context = {
+        "clinic": sitting.link.invitation.clinic,
+        "sitting": sitting,
+        "is_missing": "missing" in request.GET,
+        "arrival": arrival_of(request, sitting),
+    }
+    return render(request, "patient_site/every.html", context)
+
+
+def _keep_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
+    form, link = EveryAnswerForm(request.POST, sitting), sitting.link
+    if not form.is_valid():
+        return pages.show(request, pages.UNREADABLE, link.invitation.clinic)
+    for section, revision, answers in form.answers():
+        if answers:
+            _save(section.first, answers, revision, link, now)
+    if form.cleaned_data["action"] == "one":
+        choose_way(link.invitation, now, wants_one_page=False)
+        return redirect("patient_site:answer")
+    after = build(link, now)
+    if after.open:
+        return redirect(_address("every", missing=True))
+    is_asked = any(step.is_safety for step in after.steps)
+    return redirect("patient_site:after_every" if is_asked else "patient_site:review")
+
+
+@declare(Audience.PATIENT_LINK)
+@require_safe
+@in_sitting
+def after_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
+    """Show the crisis text if any answer calls for it, and lead to the review."""
+    onward = reverse("patient_site:review")
+    if not any(step.shows_help for step in sitting.steps):
+        return redirect(onward)
+    context = {"clinic": sitting.link.invitation.clinic, "onward": onward}
+    return render(request, "patient_site/help.html", context)
 
 
 # -- The end -------------------------------------------------------------------------------------
@@ -224,28 +208,47 @@ def _page_of(step: Step | None) -> str:
 @in_sitting
 def review(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
     """Show every answer, and send them all together."""
-    form = SendForm(request.POST if request.method == "POST" else None)
-    is_changed = form.is_valid() and form.cleaned_data["seen"] != sitting.seen
-    if form.is_valid() and not is_changed and sitting.answered:
-        return _send(sitting, str(form.cleaned_data["sitting_id"]), now)
+    if request.method == "POST":
+        form = SendForm(request.POST)
+        if not form.is_valid() or not sitting.answered:
+            return redirect("patient_site:review")
+        if form.cleaned_data["seen"] != sitting.seen:
+            return redirect(_address("review", changed=True))
+        sitting_id = str(form.cleaned_data["sitting_id"])
+        return _send(sitting, sitting.answers(), sitting.revisions, sitting_id, now)
     context = {
         "clinic": sitting.link.invitation.clinic,
         "sitting": sitting,
         "sitting_id": uuid4(),
-        "is_changed": is_changed,
+        "is_changed": "changed" in request.GET,
+        "arrival": arrival_of(request, sitting),
     }
     return render(request, "patient_site/review.html", context)
 
 
-def _send(sitting: Sitting, sitting_id: str, now: datetime) -> HttpResponse:
+def _send_one(sitting: Sitting, step: Step, form: AnswerForm, now: datetime) -> HttpResponse:
+    """Keep the only answer asked for and send it, with no page between."""
+    answers = {step.assignment.pk: {step.item.link_id: form.chosen}}
+    revisions = {step.assignment.pk: form.cleaned_data["revision"]}
+    return _send(sitting, answers, revisions, str(form.cleaned_data["sitting_id"]), now)
+
+
+def _send(
+    sitting: Sitting,
+    answers: Mapping[UUID, Answers],
+    revisions: Mapping[UUID, int],
+    sitting_id: str,
+    now: datetime,
+) -> HttpResponse:
     workflows.submit_sitting(
-        sitting=sitting.answers(),
+        sitting=answers,
         sitting_id=sitting_id,
         language=sitting.language,
-        mode=Mode.LINK,
+        languages=sitting.languages,
+        mode=workflows.mode_of(sitting.link),
         by=tickets.actor_of(sitting.link.invitation),
         now=now,
-        revisions=sitting.revisions,
+        revisions=revisions,
     )
     return say_thanks(sitting.link, now)
 
@@ -257,11 +260,33 @@ def thanks(request: HttpRequest) -> HttpResponse:
     """Say who will look and what comes next; no answer is shown again."""
     now = timezone.now()
     link = tickets.read_receipt(request.COOKIES.get(tickets.RECEIPT_COOKIE, ""), now)
+    if link is None and DEVICE_COOKIE in request.COOKIES:
+        return redirect("patient_site:tablet")
     if link is None:
         return pages.show(request, pages.CLOSED)
+    is_on_tablet = tickets.is_on_tablet(link)
     with speaking(link.invitation.patient.language):
         context = {
             "clinic": link.invitation.clinic,
             "farewell": farewell.build(link.invitation, now),
+            "own_page": delivery.own_path_beside(link),
+            "is_remembered": remembering.is_known(request, link.invitation.patient),
+            "is_forgotten": "forgotten" in request.GET,
         }
-        return render(request, "patient_site/thanks.html", context)
+        name = "tablet_thanks" if is_on_tablet else "thanks"
+        page = render(request, f"patient_site/{name}.html", context)
+    return lock_soon(page) if is_on_tablet else page
+
+
+@declare(Audience.PATIENT_LINK)
+@require_POST
+@kindly
+def forget(request: HttpRequest) -> HttpResponse:
+    """Have this phone asked who holds it the next time."""
+    now = timezone.now()
+    link = tickets.read_receipt(request.COOKIES.get(tickets.RECEIPT_COOKIE, ""), now)
+    if link is None:
+        return pages.show(request, pages.CLOSED)
+    response = redirect(_address("thanks", forgotten=True))
+    remembering.forget(request, response, link.invitation.patient, now)
+    return response

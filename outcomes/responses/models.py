@@ -8,7 +8,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from outcomes.clinics.models import ClinicRow, ClinicRowQuerySet
+from outcomes.clinics.models import ClinicRow, ClinicRowQuerySet, User
+from outcomes.instruments.definition import Definition
+from outcomes.instruments.models import definition_of
 
 
 class ResponseStatus(models.TextChoices):
@@ -35,6 +37,10 @@ class ResponseQuerySet(ClinicRowQuerySet["QuestionnaireResponse"]):
         """Keep what was submitted and not replaced."""
         return self.filter(status=ResponseStatus.FINAL)
 
+    def unseen(self) -> Self:
+        """Keep what was submitted here and no member of staff has said to have seen."""
+        return self.final().filter(seen_at=None).exclude(mode=Mode.IMPORT)
+
     def in_progress(self) -> Self:
         """Keep what the patient is still filling in, or left half done."""
         return self.filter(status=ResponseStatus.IN_PROGRESS)
@@ -58,13 +64,23 @@ class QuestionnaireResponse(ClinicRow):
     answers: models.JSONField[Any, dict[str, int | None]] = models.JSONField(default=dict)
     answered_at: models.JSONField[Any, dict[str, str]] = models.JSONField(default=dict)
     revision = models.PositiveIntegerField(default=0)
+    # The revision in which each answer was last changed: two windows may answer different ones.
+    changed_in: models.JSONField[Any, dict[str, int]] = models.JSONField(default=dict)
     started_at = models.DateTimeField(null=True, blank=True)
     submitted_at = models.DateTimeField(null=True, blank=True)
     stored_at = models.DateTimeField()
     submission_id = models.CharField(max_length=64, unique=True)
+    # Of an imported one: its number in the source, where that numbers its measurements.
+    measurement_number = models.PositiveSmallIntegerField(null=True, blank=True)
     corrects = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="correction"
     )
+    # Who copied it from paper, if anybody, and whether they did so twice until both agreed.
+    entered_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    is_entered_twice = models.BooleanField(default=False)
+    # Who of the staff has said that they have seen it; no acknowledgement of an alert.
+    seen_at = models.DateTimeField(null=True, blank=True)
+    seen_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     correction_reason = models.CharField(max_length=200, blank=True)
 
     objects = ResponseQuerySet.as_manager()
@@ -85,6 +101,11 @@ class QuestionnaireResponse(ClinicRow):
 
     def __str__(self) -> str:
         return f"{self.instrument_version} {self.status}"
+
+    @property
+    def definition(self) -> Definition:
+        """Return the questionnaire that was answered; the version's row need not be read."""
+        return definition_of(self.content_hash)
 
 
 class ScoreQuerySet(ClinicRowQuerySet["Score"]):

@@ -1,221 +1,285 @@
-"""My open episodes: last score, change from baseline, what is owed; sorted by a stated rule."""
+"""The caseload: a page of open episodes in a stated order, narrowed by rules stated in words."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import cached_property
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Min
-from django.db.models.functions import Coalesce
+from django.db.models import Count as CountRows
+from django.db.models import F, IntegerField, Q, Subquery
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from django.utils.translation import gettext_lazy as _
 
-from outcomes.alerts.models import Alert
-from outcomes.care.models import (
-    HELD,
-    EpisodeOfCare,
-    Indication,
-    TreatmentSession,
-)
+from outcomes.care.models import Indication
 from outcomes.clinics.models import Clinic, User
-from outcomes.instruments.definition import Scale
-from outcomes.instruments.models import InstrumentVersion
-from outcomes.responses.models import Score
-from outcomes.review import change, reach
-from outcomes.review.change import Baseline, Change, ScorePoint
+from outcomes.review import change, worklists
+from outcomes.review.change import Change, ScorePoint
 from outcomes.review.charts import draw_sparkline
-from outcomes.scheduling.models import Assignment, AssignmentState
+from outcomes.review.models import IN_ORDER, SavedView, Standing, StandingQuerySet
+from outcomes.review.reach import ReachProblem
+from outcomes.review.standings import MainScale, main_scale
+from outcomes.review.worklists import WORKLISTS, Worklist
 
-# The instrument of the list; every other is on the patient's page.
-CODE = "PHQ-9"
-# What a line shows of the episode and the patient.
-COLUMNS = (
-    "indication",
-    "patient__given_name",
-    "patient__family_name",
-    "patient__time_zone",
-)
-# The sparkline shows the last ones only: the trajectory shows all.
-SPARKLINE_POINTS = 16
+PER_PAGE = 50
+# More than this is not counted: “1,000+” says as much.
+COUNTED_TO = 1000
 ORDER = _(
-    "Order: open alerts first, the oldest on top; then patients who cannot be reached; then those "
-    "with overdue questionnaires, the longest overdue on top; then by name. "
-    "It is not a risk rating."
+    "Order: open alerts first, the oldest on top; then patients who cannot be reached; then the "
+    "oldest unanswered questionnaire; then by name. It is not a risk rating."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One open episode as the list shows it."""
+class Filters:
+    """Which open episodes: whose, by which worklist, of which indication; empty means any."""
 
-    episode: EpisodeOfCare
-    indication: str
-    last: ScorePoint | None
-    band: str
-    baseline: Baseline
-    change: Change | None
-    open_alerts: int
-    first_alert_at: datetime | None
-    overdue: int
-    overdue_since: datetime | None
-    contact_problem: str
-    sparkline: str
-    reliable_from: float | None  #: points from which a change is more than measurement error
+    only_mine: bool = True
+    worklist: str = ""
+    indication: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One open episode as the list shows it at a moment."""
+
+    standing: Standing
+    main: MainScale
+    now: datetime
+
+    @property
+    def indication(self) -> str:
+        """Return the episode's indication in words."""
+        return str(INDICATIONS[self.standing.indication])
+
+    @cached_property
+    def overdue_since(self) -> datetime | None:
+        """Return since when the oldest unanswered questionnaire is overdue."""
+        due_at = self.standing.oldest_due_at
+        return due_at if due_at is not None and due_at < self.now else None
+
+    @property
+    def reach_words(self) -> str:
+        """Return why messages do not reach the patient; empty where they do."""
+        problem = self.standing.reach_problem
+        return str(ReachProblem(problem).label) if problem else ""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Say whether no rule but that of unseen answers puts the line on a worklist."""
+        row = self.standing
+        if not row.is_reached or row.is_reliably_worse or row.is_response_unseen:
+            return False
+        return not (row.open_alerts or self.overdue_since or row.lost_response_at)
+
+    @property
+    def no_change_reason(self) -> str:
+        """Return why there is no change from baseline to show; empty where only the score lacks."""
+        row = self.standing
+        if row.baseline_value is not None:
+            return ""
+        return change.baseline((), row.first_session_at).reason
+
+    @cached_property
+    def change(self) -> Change | None:
+        """Return the change from baseline to a later score."""
+        row, definition, scale = self.standing, self.main.definition, self.main.scale
+        if row.baseline_value is None or row.last_value is None or row.last_at == row.baseline_at:
+            return None
+        if definition is None or scale is None:
+            return None
+        low = scale.baseline_min.value if scale.baseline_min else 0.0
+        return change.change_from(
+            row.baseline_value, row.last_value, definition.direction, baseline_min=low
+        )
+
+    @cached_property
+    def is_within_error(self) -> bool:
+        """Say whether the change is smaller than what measurement error explains."""
+        rule = self.main.scale.reliable_change if self.main.scale else None
+        return bool(rule and self.change and abs(self.change.absolute) < rule.value)
 
     @property
     def colour(self) -> str:
         """Return towards what the score has moved; "none" within measurement error."""
-        if self.change is None or abs(self.change.absolute) < (self.reliable_from or 0):
+        if self.change is None or self.change.towards == "same" or self.is_within_error:
             return "none"
-        return "none" if self.change.towards == "same" else self.change.towards
+        return self.change.towards
 
-    def sort_key(self) -> tuple[object, ...]:
-        """Return where the line stands by `ORDER`."""
-        return (
-            _first(self.first_alert_at),
-            not self.contact_problem,
-            _first(self.overdue_since),
-            self.episode.patient.family_name.lower(),
-            self.episode.patient.given_name.lower(),
+    @property
+    def days_since_session(self) -> int | None:
+        """Return the days since the last session, on the patient's calendar."""
+        at = self.standing.last_session_at
+        return None if at is None else -self._days_until(at)
+
+    @property
+    def days_until_session(self) -> int | None:
+        """Return the days until the next planned session; negative where its day has passed."""
+        at = self.standing.next_session_at
+        return None if at is None else self._days_until(at)
+
+    def _days_until(self, at: datetime) -> int:
+        zone = ZoneInfo(self.standing.time_zone)
+        return (at.astimezone(zone).date() - self.now.astimezone(zone).date()).days
+
+    @property
+    def sparkline(self) -> str:
+        """Return the last scores as SVG at the size of a word."""
+        row, scale, definition = self.standing, self.main.scale, self.main.definition
+        if scale is None or definition is None:
+            return ""
+        begins = sorted(band.low for band in scale.bands)
+        if definition.direction == "higher_is_better":
+            begins = sorted((band.high for band in scale.bands), reverse=True)
+        return draw_sparkline(
+            [ScorePoint(datetime.fromisoformat(at), value) for at, value in row.points],
+            scale.low,
+            scale.high,
+            code=self.main.code,
+            bands=begins,
+            missed=[datetime.fromisoformat(at) for at in row.missed],
+            remission=scale.remission.value if scale.remission else None,
+            zone=ZoneInfo(row.time_zone),
         )
 
 
-def _first(at: datetime | None) -> tuple[bool, float]:
-    return (at is None, at.timestamp() if at else 0.0)
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many stand on one worklist, counted up to `COUNTED_TO`."""
+
+    worklist: Worklist
+    n: int
+    main: MainScale
+
+    @property
+    def words(self) -> str:
+        """Return the number, “1,000+” where there are more than are counted."""
+        return capped_words(self.n)
+
+    @property
+    def rule(self) -> str:
+        """Return the worklist's rule in words."""
+        return str(self.worklist.rule(self.main))
 
 
 @dataclass(frozen=True, slots=True)
 class Caseload:
-    """The list and its counts."""
+    """One page of the list, the counts of its worklists, and what the user saved of it."""
 
+    filters: Filters
+    main: MainScale
     lines: tuple[Line, ...]
-    only_mine: bool
-    order: str
+    next_after: UUID | None  #: the last line's key where more follow
+    total: int
+    counts: tuple[Count, ...]
+    views: tuple[SavedView, ...]
 
     @property
-    def with_alerts(self) -> int:
-        """Count the patients with an alert nobody has acknowledged."""
-        return sum(bool(line.open_alerts) for line in self.lines)
+    def total_words(self) -> str:
+        """Return how many open episodes there are, “1,000+” where more than are counted."""
+        return capped_words(self.total)
 
     @property
-    def overdue(self) -> int:
-        """Count the patients with an overdue questionnaire."""
-        return sum(bool(line.overdue) for line in self.lines)
+    def chosen(self) -> Count | None:
+        """Return the worklist that is shown."""
+        code = self.filters.worklist
+        return next((count for count in self.counts if count.worklist.code == code), None)
 
 
-def build(clinic: Clinic, user: User, now: datetime, only_mine: bool = True) -> Caseload:
-    """Gather the clinic's open episodes that the user may see, in a constant number of queries."""
-    rows = EpisodeOfCare.objects.visible_to(user).filter(clinic=clinic).open()
-    if only_mine:
-        rows = rows.of_clinician(user)
-    episodes = list(rows.select_related("patient").only(*COLUMNS))
-    keys = [episode.pk for episode in episodes]
-    facts = _Facts(keys, [episode.patient_id for episode in episodes], now)
-    lines = sorted((facts.line(episode) for episode in episodes), key=Line.sort_key)
-    return Caseload(tuple(lines), only_mine, str(ORDER))
+def capped_words(n: int) -> str:
+    """Write a count, or that there are more than are counted."""
+    return f"{COUNTED_TO:,}+" if n > COUNTED_TO else str(n)
 
 
-class _Facts:
-    """What the lines are made of, each kind read once for all episodes."""
+def build(
+    clinic: Clinic,
+    user: User,
+    now: datetime,
+    filters: Filters = Filters(),
+    *,
+    after: UUID | None = None,
+    text: str = "",
+) -> Caseload:
+    """Read one page of the open episodes that the user may see, in a constant number of queries.
 
-    def __init__(self, episodes: list[UUID], patients: list[UUID], now: datetime) -> None:
-        self.scale = _scale()
-        # Once for all lines: Django's own display looks through every choice each time.
-        self.indications = {value: str(label) for value, label in Indication.choices}
-        self.missed = _missed(episodes)
-        self.points = _points(episodes)
-        self.first_session = dict(
-            TreatmentSession.objects.filter(episode__in=episodes, status__in=HELD)
-            .values("episode")
-            .annotate(first=Min(Coalesce("started_at", "planned_at")))
-            .values_list("episode", "first")
-        )
-        self.alerts: dict[UUID, Mapping[str, Any]] = {
-            row["episode"]: row
-            for row in Alert.objects.open()
-            .filter(episode__in=episodes)
-            .values("episode")
-            .annotate(count=Count("pk"), first=Min("opened_at"))
-        }
-        self.overdue: dict[UUID, Mapping[str, Any]] = {
-            row["episode"]: row
-            for row in Assignment.objects.overdue_on(now)
-            .filter(episode__in=episodes)
-            .values("episode")
-            .annotate(count=Count("pk"), first=Min("due_at"))
-        }
-        self.contact_problems = reach.problems(patients)
-
-    def line(self, episode: EpisodeOfCare) -> Line:
-        rows = self.points.get(episode.pk, [])
-        points = [point for point, _band in rows]
-        last, band = rows[-1] if rows else (None, "")
-        baseline = change.baseline(points, self.first_session.get(episode.pk))
-        alerts = self.alerts.get(episode.pk, {})
-        overdue = self.overdue.get(episode.pk, {})
-        return Line(
-            episode=episode,
-            indication=self.indications[episode.indication],
-            last=last,
-            band=band,
-            baseline=baseline,
-            change=self._change(baseline.point, last),
-            open_alerts=alerts.get("count", 0),
-            first_alert_at=alerts.get("first"),
-            overdue=overdue.get("count", 0),
-            overdue_since=overdue.get("first"),
-            contact_problem=self.contact_problems.get(episode.patient_id, ""),
-            sparkline=self._sparkline(points, episode),
-            reliable_from=rule.value if (rule := self.scale.reliable_change) else None,
-        )
-
-    def _change(self, start: ScorePoint | None, last: ScorePoint | None) -> Change | None:
-        if start is None or last is None or last is start:
-            return None
-        rule = self.scale.baseline_min
-        return change.change_from(start.value, last.value, baseline_min=rule.value if rule else 0)
-
-    def _sparkline(self, points: Sequence[ScorePoint], episode: EpisodeOfCare) -> str:
-        return draw_sparkline(
-            points[-SPARKLINE_POINTS:],
-            self.scale.low,
-            self.scale.high,
-            code=CODE,
-            missed=self.missed.get(episode.pk, ()),
-            remission=self.scale.remission.value if self.scale.remission else None,
-            zone=ZoneInfo(episode.patient.time_zone),
-        )
-
-
-def _scale() -> Scale:
-    version = InstrumentVersion.objects.shipped().of_code(CODE).get()
-    return version.definition.scales[0]
-
-
-def _points(episodes: Iterable[UUID]) -> dict[UUID, list[tuple[ScorePoint, str]]]:
-    rows = (
-        Score.objects.current()
-        .filter(episode__in=episodes, instrument_code=CODE, scale="total", value__isnull=False)
-        .order_by("at")
-        .values_list("episode", "at", "value", "is_prorated", "band")
+    `after` is the key of the last line of the page before. A search by `text` looks through all
+    of them, whatever the filters.
+    """
+    main = main_scale(clinic)
+    everyone = Standing.objects.visible_to(user).filter(clinic=clinic)
+    rows = everyone.of_clinician(user) if filters.only_mine else everyone
+    if text:
+        found = everyone.named(text)
+    else:
+        found = _narrowed(rows, filters, now)
+        if after is not None:
+            found = _after(found, everyone, after)
+    page = list(found.in_order().select_related("seen_by")[: PER_PAGE + 1])
+    total, counts = _counts(clinic, rows, main, now, is_mine=filters.only_mine)
+    return Caseload(
+        filters=filters,
+        main=main,
+        lines=tuple(Line(row, main, now) for row in page[:PER_PAGE]),
+        next_after=page[PER_PAGE - 1].pk if len(page) > PER_PAGE else None,
+        total=total,
+        counts=counts,
+        views=tuple(SavedView.objects.filter(clinic=clinic, user=user)),
     )
-    points: dict[UUID, list[tuple[ScorePoint, str]]] = defaultdict(list)
-    for episode, at, value, is_prorated, band in rows:
-        assert value is not None
-        points[episode].append((ScorePoint(at, value, is_prorated), band))
-    return points
 
 
-def _missed(episodes: Iterable[UUID]) -> dict[UUID, list[datetime]]:
-    """Return, by episode, when the list's instrument was due and not answered."""
-    rows = Assignment.objects.filter(
-        episode__in=episodes, instrument__code=CODE, state=AssignmentState.EXPIRED
-    )
-    missed: dict[UUID, list[datetime]] = defaultdict(list)
-    for episode, due_at in rows.order_by("due_at").values_list("episode", "due_at"):
-        missed[episode].append(due_at)
-    return missed
+def find_line(clinic: Clinic, user: User, episode_id: UUID, now: datetime) -> Line | None:
+    """Return one line of the list; None for an episode that has none there."""
+    rows = Standing.objects.visible_to(user).filter(clinic=clinic, episode=episode_id)
+    row = rows.select_related("seen_by").first()
+    return Line(row, main_scale(clinic), now) if row else None
+
+
+def _narrowed(rows: StandingQuerySet, filters: Filters, now: datetime) -> StandingQuerySet:
+    if worklist := worklists.BY_CODE.get(filters.worklist):
+        rows = worklist.narrow(rows, now)
+    return rows.filter(indication=filters.indication) if filters.indication else rows
+
+
+def _after(rows: StandingQuerySet, everyone: StandingQuerySet, key: UUID) -> StandingQuerySet:
+    """Keep what stands behind a line in the order; everything where that line is gone."""
+    place = everyone.filter(pk=key).values_list(*IN_ORDER).first()
+    if place is None:
+        return rows
+    return rows.filter(TupleGreaterThan(Tuple(*map(F, IN_ORDER)), place))
+
+
+class _CappedCount(Subquery):
+    """Count the rows of a subquery, which says itself where to stop."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+def _counts(
+    clinic: Clinic, rows: StandingQuerySet, main: MainScale, now: datetime, *, is_mine: bool
+) -> tuple[int, tuple[Count, ...]]:
+    """Count everything and each worklist, in one query."""
+    everything = [Worklist("all", "", lambda now: Q(), lambda main: ""), *WORKLISTS]
+    if is_mine:
+        # They are few, and the indexes of all would be searched for them in vain.
+        told = rows.aggregate(
+            **{each.code: CountRows("pk", filter=each.holds_at(now)) for each in everything}
+        )
+    else:
+        # None further than it is told, and in the list's order, which the indexes have: else
+        # PostgreSQL reads past all that do not count.
+        capped = {
+            each.code: _CappedCount(
+                each.narrow(rows, now).in_order().values("pk")[: COUNTED_TO + 1]
+            )
+            for each in everything
+        }
+        told = dict(Clinic.objects.filter(pk=clinic.pk).values(**capped).get())
+    counts = [Count(worklist, told[worklist.code], main) for worklist in everything]
+    return counts[0].n, tuple(counts[1:])
+
+
+# Once for all lines: Django's own display looks through every choice each time.
+INDICATIONS = dict(Indication.choices)

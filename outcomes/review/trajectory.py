@@ -2,49 +2,50 @@
 
 from __future__ import annotations
 
-import operator
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
-from uuid import UUID
+from functools import cached_property
+from itertools import chain
 from zoneinfo import ZoneInfo
 
-from django.db.models import Case, F, When
-
-from outcomes.alerts.models import Alert, AlertReason
 from outcomes.care.models import (
     Course,
     EpisodeOfCare,
-    Route,
-    SessionStatus,
     TreatmentChange,
     TreatmentSession,
 )
-from outcomes.instruments.definition import Definition, Rule, Scale
+from outcomes.instruments.definition import Definition
 from outcomes.instruments.models import definition_of
-from outcomes.responses import services as responses
-from outcomes.responses.models import Mode, Score
-from outcomes.review import change
-from outcomes.review.change import Baseline, Change, ReliableChange, ScorePoint, Verdict
+from outcomes.responses.models import Mode
+from outcomes.review.change import Change
 from outcomes.review.charts import (
-    Band,
     ChartData,
-    Comparison,
     CourseMark,
-    Marker,
-    Panel,
     Point,
-    SessionMark,
     Window,
-    WindowState,
-    describe,
-    draw_trajectory,
+    draw_intervals,
+    draw_layouts,
+    interval_words,
 )
-from outcomes.review.charts.data import SessionStatus as MarkStatus
-from outcomes.scheduling.models import Assignment, AssignmentState
+from outcomes.review.gathered import (
+    Positive,
+    StoredScore,
+    imported_positives_of,
+    light_scores_of,
+    positives_of,
+    safety_words,
+    scores_of,
+    windows_of,
+)
+from outcomes.review.marked import markers, session_marks
+from outcomes.review.measures import Measure, change_of, light_measure_of, measure_of
+from outcomes.review.per_session import Line, Series, intervals_of, lines_of
+from outcomes.review.ranges import Range, start_of
+from outcomes.review.starters import with_band
+from outcomes.review.tongue import gettext as _
 
 # What the chart and a list of sessions show; the rest of a record stays in the database.
 SESSION_COLUMNS = (
@@ -61,29 +62,6 @@ SESSION_COLUMNS = (
 )
 # Shown first, in this order; any other instrument follows by its code.
 FIRST = ("PHQ-9", "GAD-7")
-SHORT_ROUTES: dict[str, str] = {Route.IV: "IV", Route.IM: "IM", Route.SC: "SC"}
-# How a remission rule compares a score with its value.
-COMPARES: dict[Comparison, Callable[[float, float], bool]] = {
-    "below": operator.lt,
-    "at_most": operator.le,
-    "at_least": operator.ge,
-}
-
-
-class StoredScore(NamedTuple):
-    """One stored score, with what the chart needs of its response and of what asked for it."""
-
-    response_id: UUID
-    instrument_code: str
-    scale: str
-    value: float | None
-    band: str
-    is_prorated: bool
-    missing_reason: str
-    at: datetime
-    content_hash: str
-    mode: str
-    is_late: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,28 +78,29 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """One scale of one instrument: what the chart draws, and the facts beside it."""
+class SessionTable:
+    """What the held sessions did by one instrument, the newest session first."""
 
-    definition: Definition
-    scale: Scale
-    panel: Panel
-    baseline: Baseline
-    latest: Point | None
-    change: Change | None
-    response: Verdict | None
-    remission: Verdict | None
-    reliable: ReliableChange | None
-    entries: tuple[tuple[StoredScore, Point | None], ...]  #: in order of time
-    summary: str
+    measure: Measure
+    rows: list[tuple[TreatmentSession, Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """Days between the held sessions of a course, oldest first, and since the last one."""
+
+    between: tuple[int, ...]
+    since: int | None
 
     @property
-    def colour(self) -> str:
-        """Return towards what the score has moved; "none" within measurement error."""
-        if self.change is None or self.change.towards == "same":
-            return "none"
-        is_error = self.reliable is not None and self.reliable.outcome == "no_reliable_change"
-        return "none" if is_error else self.change.towards
+    def strip(self) -> str:
+        """Return the intervals as a small SVG."""
+        return draw_intervals(self.between, self.since)
+
+    @property
+    def words(self) -> str:
+        """Return the intervals in words."""
+        return interval_words(self.between, self.since)
 
 
 @dataclass(frozen=True)
@@ -134,16 +113,65 @@ class Trajectory:
     treatment_changes: tuple[TreatmentChange, ...]  #: oldest first
     measures: tuple[Measure, ...]
     chart: ChartData
+    shown: Range = "all"
+
+    def starts_at(self, now: datetime) -> datetime | None:
+        """Return where the chart begins; None where it shows everything."""
+        course = self.courses[-1] if self.courses else None
+        in_course = [row.at for row in self.sessions if course and row.course_id == course.pk]
+        points = chain.from_iterable(
+            measure.panel.points for measure in self.measures if not measure.panel.is_light
+        )
+        return start_of(
+            self.shown,
+            now,
+            course_began=course.started_at if course else None,
+            held=in_course,
+            points=points,
+        )
 
     @property
     def wide(self) -> str:
         """Return the chart as SVG for a desk."""
-        return draw_trajectory(self.chart, "wide")
+        return self._drawn[0]
 
     @property
     def narrow(self) -> str:
         """Return the chart as SVG for a phone."""
-        return draw_trajectory(self.chart, "narrow")
+        return self._drawn[1]
+
+    @cached_property
+    def _drawn(self) -> tuple[str, str]:
+        return draw_layouts(self.chart)
+
+    @property
+    def held(self) -> list[TreatmentSession]:
+        """Return the sessions in which treatment was given, in order of time."""
+        return [session for session in self.sessions if session.is_held]
+
+    def per_session(self, now: datetime, at_most: int | None = None) -> list[SessionTable]:
+        """Return, for each instrument, what each held session did, the newest session first."""
+        held = self.held
+        newest = held[::-1][:at_most]
+        tables = []
+        for measure in self.measures:
+            low = measure.scale.baseline_min
+            series = Series(
+                measure.panel.points,
+                measure.baseline.point,
+                low.value if low else 0.0,
+                measure.definition.recall_days,
+            )
+            lines = lines_of([session.at for session in held], series, now, at_most)
+            tables.append(SessionTable(measure, list(zip(newest, lines[::-1], strict=True))))
+        return tables
+
+    def intervals(self, now: datetime) -> Intervals:
+        """Return the days between this course's held sessions, and since the last one."""
+        course = self.courses[-1] if self.courses else None
+        starts = [row.at for row in self.held if course and row.course_id == course.pk]
+        between, since = intervals_of(starts, now, ZoneInfo(self.episode.patient.time_zone))
+        return Intervals(tuple(between), since)
 
     @property
     def count(self) -> int:
@@ -158,41 +186,99 @@ class Trajectory:
         return [_row(score, point, measure, held) for score, point, measure in newest]
 
 
-def build(episode: EpisodeOfCare, now: datetime) -> Trajectory:
-    """Gather an episode's scores, sessions, windows and markers. Nothing is carried forward."""
+def build(
+    episode: EpisodeOfCare,
+    now: datetime,
+    *,
+    shown: Range = "all",
+    positive: Iterable[Positive] | None = None,
+    has_band: bool = False,
+    has_changes: bool = True,
+    listed: int | None = None,
+) -> Trajectory:
+    """Gather an episode's scores, sessions, windows and markers. Nothing is carried forward.
+
+    `shown` is the stretch that the chart draws; `positive` are the episode's positive safety items
+    where the caller has read them already. `has_band` puts the clinic's comparable starters behind;
+    `has_changes` is False where the patient is known to have no treatment changes. Where no more
+    than the `listed` newest sessions are told of, light layers hold what that and the chart take.
+    """
     zone = ZoneInfo(episode.patient.time_zone)
     sessions = tuple(episode.sessions.in_order().only(*SESSION_COLUMNS))
-    marks = tuple(_session_marks(sessions))
-    held = [session for session in sessions if session.is_held]
     courses = tuple(episode.courses.select_related("schedule").order_by("started_at"))
     by_key = {course.pk: course for course in courses}
     for session in sessions:
         session.course = by_key[session.course_id]
-    changes = tuple(episode.treatment_changes.order_by("happened_on", "pk"))
-    treated_from = held[0].at if held else _imported_start(sessions, courses)
-    windows = _windows(episode, now)
-    stored = _scores(episode)
-    has_imports = any(score.mode == Mode.IMPORT for score in stored)
-    safety = _safety_answers(episode, has_imports=has_imports)
-    scores = defaultdict(list)
-    for score in stored:
-        scores[score.instrument_code, score.scale].append(score)
-    measures = tuple(
-        _measure(scores[key], windows.get(key[0], ()), treated_from, safety, zone)
-        for key in sorted(scores, key=_rank)
-        if _is_shown(scores[key][-1])
-    )
+    changes = tuple(episode.treatment_changes.order_by("happened_on", "pk")) if has_changes else ()
+    windows = windows_of(episode)
+    heavy = _measures(episode, sessions, courses, windows, positive)
+    if has_band:
+        held = [session.at for session in sessions if session.is_held]
+        heavy = tuple(with_band(measure, episode, held) for measure in heavy)
     chart = ChartData(
-        title=f"{episode.patient.name}: scores over time",
-        panels=tuple(measure.panel for measure in measures),
-        sessions=marks,
-        markers=tuple(_markers(changes, zone)),
+        title=_("%(name)s: scores over time") % {"name": episode.patient.name},
+        panels=(),
+        sessions=tuple(session_marks(sessions)),
+        markers=tuple(markers(changes, zone)),
         courses=tuple(
             CourseMark(course.started_at, str(course.get_kind_display())) for course in courses
         ),
         zone=zone,
     )
-    return Trajectory(episode, sessions, courses, changes, measures, chart)
+    built = Trajectory(episode, sessions, courses, changes, heavy, chart, shown)
+    start = built.starts_at(now)
+    measures = (*heavy, *_light(episode, windows, _since(built, start, listed)))
+    panels = tuple(measure.panel for measure in measures)
+    return replace(built, measures=measures, chart=replace(chart, panels=panels, start=start))
+
+
+def _since(built: Trajectory, start: datetime | None, listed: int | None) -> datetime | None:
+    """Return from when a light layer is read; None reads all, as where little came before.
+
+    The sessions that are listed look back to the one before them.
+    """
+    held = built.held
+    if start is None or listed is None or len(held) <= listed:
+        return None
+    since = min(start, held[-listed - 1].at)
+    return None if built.courses and since <= built.courses[0].started_at else since
+
+
+def _measures(
+    episode: EpisodeOfCare,
+    sessions: Sequence[TreatmentSession],
+    courses: Sequence[Course],
+    windows: Mapping[str, tuple[Window, ...]],
+    positive: Iterable[Positive] | None,
+) -> tuple[Measure, ...]:
+    """Return what the questionnaires come to, in their order."""
+    zone = ZoneInfo(episode.patient.time_zone)
+    held = [session.at for session in sessions if session.is_held]
+    treated_from = held[0] if held else _imported_start(sessions, courses)
+    stored = scores_of(episode)
+    has_imports = any(score.mode == Mode.IMPORT for score in stored)
+    found = positives_of(episode) if positive is None else positive
+    safety = safety_words(chain(found, imported_positives_of(episode) if has_imports else ()))
+    scores = defaultdict(list)
+    for score in stored:
+        scores[score.instrument_code, score.scale].append(score)
+    return tuple(
+        measure_of(scores[key], windows.get(key[0], ()), treated_from, safety, zone)
+        for key in sorted(scores, key=_rank)
+        if _is_shown(scores[key][-1])
+    )
+
+
+def _light(
+    episode: EpisodeOfCare, windows: Mapping[str, tuple[Window, ...]], since: datetime | None
+) -> tuple[Measure, ...]:
+    """Return the light layers under the questionnaires."""
+    zone = ZoneInfo(episode.patient.time_zone)
+    return tuple(
+        light_measure_of(light, windows.get(code, ()), zone)
+        for code, scales in light_scores_of(episode, since).items()
+        for light in scales
+    )
 
 
 def _imported_start(
@@ -209,257 +295,9 @@ def _rank(key: tuple[str, str]) -> tuple[int, str, str]:
     return (FIRST.index(code) if code in FIRST else len(FIRST), code, scale)
 
 
-def _scores(episode: EpisodeOfCare) -> list[StoredScore]:
-    # Plain tuples: three model instances for each score would cost more than the chart.
-    rows = Score.objects.current().filter(episode=episode).order_by("at", "pk")
-    columns = rows.values_list(
-        "response_id",
-        "instrument_code",
-        "scale",
-        "value",
-        "band",
-        "is_prorated",
-        "missing_reason",
-        "at",
-        "response__content_hash",
-        "response__mode",
-        Case(When(at__gt=F("response__assignment__due_at"), then=True), default=False),
-    )
-    return [StoredScore(*row) for row in columns]
-
-
 def _is_shown(score: StoredScore) -> bool:
     """Say whether this result has a panel: the instrument names the scales that do."""
     return score.scale in definition_of(score.content_hash).charted
-
-
-def panel_name(definition: Definition, scale: Scale) -> str:
-    """Return the instrument's code, with the scale's title where it charts several."""
-    return definition.code if len(definition.charted) == 1 else f"{definition.code} {scale.title}"
-
-
-def _session_marks(sessions: Sequence[TreatmentSession]) -> Iterator[SessionMark]:
-    # Most sessions of a course are given the same.
-    words: dict[tuple[object, ...], tuple[str, str]] = {}
-    for session in sessions:
-        status: MarkStatus = "not_held"
-        if session.is_held:
-            status = "held"
-        elif session.status == SessionStatus.PLANNED:
-            status = "planned"
-        given = (session.drug, session.route, session.dose_amount, session.dose_unit)
-        if given not in words:
-            words[given] = session.treatment_label, _short_label(session)
-        label, short = words[given]
-        yield SessionMark(session.at, session.number, label, status, short)
-
-
-def _short_label(session: TreatmentSession) -> str:
-    """Return route and dose as recorded, in the fewest letters: “IV 40 mg”."""
-    amount = session.dose_amount
-    dose = f"{amount.normalize():f} {session.dose_unit}".strip() if amount else ""
-    route = SHORT_ROUTES.get(session.route, "")
-    if session.route and not route:
-        route = str(Route(session.route).label)
-    return " ".join(part for part in (route, dose.replace(" ", "\u00a0")) if part)
-
-
-def _markers(changes: Iterable[TreatmentChange], zone: ZoneInfo) -> Iterator[Marker]:
-    for row in changes:
-        noon = datetime(
-            row.happened_on.year, row.happened_on.month, row.happened_on.day, 12, tzinfo=zone
-        )
-        yield Marker(noon, row.description)
-
-
-def _safety_answers(episode: EpisodeOfCare, *, has_imports: bool) -> Mapping[UUID, str]:
-    """Return, by response, the positive safety items in words."""
-    alerts = Alert.objects.filter(episode=episode, reason=AlertReason.ANSWER)
-    positive = list(alerts.values_list("response", "rule__link_id", "value"))
-    # Imported answers raise no alert, but show what they were.
-    imported = episode.responses.filter(mode=Mode.IMPORT).exclude(answers={})
-    version = "instrument_version"
-    rows = imported.select_related(version).defer(f"{version}__content")
-    for response in rows if has_imports else ():
-        hits = responses.safety_of(response)
-        positive += [(response.pk, hit.link_id, hit.value) for hit in hits]
-    found: dict[UUID, list[str]] = defaultdict(list)
-    for response_id, item, value in positive:
-        found[response_id].append(f"item {item}: {value}")
-    return {response_id: ", ".join(words) for response_id, words in found.items()}
-
-
-def _windows(episode: EpisodeOfCare, now: datetime) -> dict[str, tuple[Window, ...]]:
-    """Return, by instrument, every asking and what came of it."""
-    asked = Assignment.objects.filter(episode=episode).exclude(
-        state__in=(
-            AssignmentState.PLANNED,
-            AssignmentState.CANCELLED,
-            AssignmentState.SUPERSEDED,
-        )
-    )
-    is_late = Case(When(completed_at__gt=F("due_at"), then=True), default=False)
-    columns = asked.order_by("due_at").values_list("instrument__code", "due_at", "state", is_late)
-    by_code: dict[str, list[Window]] = defaultdict(list)
-    for code, due, state, late in columns:
-        by_code[code].append(Window(due, _outcome(state, late)))
-    return {code: tuple(windows) for code, windows in by_code.items()}
-
-
-def _outcome(state: str, is_late: bool) -> WindowState:
-    if state == AssignmentState.EXPIRED:
-        return "missed"
-    if state != AssignmentState.COMPLETED:
-        return "pending"
-    return "late" if is_late else "answered"
-
-
-def _measure(
-    scores: Sequence[StoredScore],
-    windows: tuple[Window, ...],
-    treated_from: datetime | None,
-    safety: Mapping[UUID, str],
-    zone: ZoneInfo,
-) -> Measure:
-    definition = definition_of(scores[-1].content_hash)
-    scale = definition.scale(scores[-1].scale)
-    assert scale is not None  # what is charted is a scale
-    entries = tuple((score, _point(score, safety)) for score in scores)
-    points = tuple(point for _score, point in entries if point is not None)
-    baseline = change.baseline(points, treated_from)
-    panel = _panel(definition, scale, points, windows, baseline)
-    latest = points[-1] if points else None
-    start = baseline.point
-    after = latest if start is not None and latest is not None and latest is not start else None
-    is_treated = treated_from is not None and latest is not None and latest.at >= treated_from
-    return Measure(
-        definition=definition,
-        scale=scale,
-        panel=panel,
-        baseline=baseline,
-        latest=latest,
-        change=_change(definition, scale, start, after),
-        response=_response(definition, scale, start, after),
-        remission=_remission(scale, latest if is_treated else None),
-        reliable=_reliable(definition, scale, start, after),
-        entries=entries,
-        summary=describe(panel, zone),
-    )
-
-
-def _point(score: StoredScore, safety: Mapping[UUID, str]) -> Point | None:
-    if score.value is None:
-        return None
-    return Point(
-        at=score.at,
-        value=score.value,
-        prorated=score.is_prorated,
-        band=score.band,
-        safety=safety.get(score.response_id, ""),
-        late=score.is_late,
-        imported=score.mode == Mode.IMPORT,
-    )
-
-
-def _panel(
-    definition: Definition,
-    scale: Scale,
-    points: tuple[Point, ...],
-    windows: tuple[Window, ...],
-    baseline: Baseline,
-) -> Panel:
-    start = baseline.point
-    remission = _remission_rule(scale)
-    return Panel(
-        code=panel_name(definition, scale),
-        title=definition.title,
-        low=scale.low,
-        high=scale.high,
-        direction=definition.direction,
-        bands=tuple(Band(band.low, band.high, band.label) for band in scale.bands),
-        points=points,
-        windows=windows,
-        baseline=start,
-        baseline_reason=baseline.reason,
-        response_line=_response_line(definition, scale, start),
-        remission_line=remission[1].value if remission else None,
-        remission_kind=remission[0] if remission else "below",
-        reliable_half_width=(
-            scale.reliable_change.value if scale.reliable_change and start else None
-        ),
-    )
-
-
-def _response_line(definition: Definition, scale: Scale, start: ScorePoint | None) -> float | None:
-    if start is None or scale.response is None:
-        return None
-    return change.response_value(
-        start.value,
-        definition.direction,
-        share=scale.response.value / 100,
-        baseline_min=_baseline_min(scale),
-    )
-
-
-def _baseline_min(scale: Scale) -> float:
-    return scale.baseline_min.value if scale.baseline_min else 0.0
-
-
-def _change(
-    definition: Definition, scale: Scale, start: ScorePoint | None, point: ScorePoint | None
-) -> Change | None:
-    if start is None or point is None:
-        return None
-    low = _baseline_min(scale)
-    return change.change_from(start.value, point.value, definition.direction, baseline_min=low)
-
-
-def _response(
-    definition: Definition, scale: Scale, start: ScorePoint | None, point: ScorePoint | None
-) -> Verdict | None:
-    rule = scale.response
-    if start is None or point is None or rule is None:
-        return None
-    return change.is_response(
-        start.value,
-        point.value,
-        definition.direction,
-        share=rule.value / 100,
-        baseline_min=_baseline_min(scale),
-        rule=change.Rule(rule.meaning, rule.citation, rule.verified),
-    )
-
-
-def _remission_rule(scale: Scale) -> tuple[Comparison, Rule] | None:
-    """Return the scale's remission rule and its kind; None unless it compares with a value."""
-    rule = scale.remission
-    if rule is None:
-        return None
-    return next(((kind, rule) for kind in COMPARES if kind == rule.kind), None)
-
-
-def _remission(scale: Scale, point: ScorePoint | None) -> Verdict | None:
-    found = _remission_rule(scale)
-    if point is None or found is None:
-        return None
-    kind, rule = found
-    met = COMPARES[kind](point.value, rule.value)
-    return Verdict(met, "", change.Rule(rule.meaning, rule.citation, rule.verified))
-
-
-def _reliable(
-    definition: Definition, scale: Scale, start: ScorePoint | None, point: ScorePoint | None
-) -> ReliableChange | None:
-    rule = scale.reliable_change
-    if start is None or point is None or rule is None:
-        return None
-    return change.reliable_change(
-        start.value,
-        point.value,
-        rule.value,
-        definition.direction,
-        rule=change.Rule(rule.meaning, rule.citation, rule.verified),
-    )
 
 
 def _row(
@@ -477,7 +315,7 @@ def _row(
         score=score,
         definition=definition,
         point=point,
-        change=_change(definition, measure.scale, start, point if point is not start else None),
+        change=change_of(definition, measure.scale, start, point if point is not start else None),
         hours_since_session=since / timedelta(hours=1) if since is not None else None,
         session_number=session.number if session else None,
         reaches_past_session=bool(since is not None and recall and since < timedelta(days=recall)),

@@ -8,12 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import time
+from datetime import date, time
 from typing import Any, Literal, cast, get_args
 
 Anchor = Literal["enrolment", "each_session", "first_session", "last_session", "course_end"]
 Unit = Literal["hours", "days"]
 
+
+# Days beyond this leave the calendar.
+LARGEST = 10_000
+IN_DAYS_ONLY = "goes only with a due time counted in days, not in hours."
 
 _SCHEDULE_FIELDS = ("code", "version", "name", "description", "spacing_days", "rules")
 
@@ -41,10 +45,12 @@ class RepeatUntil:
 
     `next_session`: only what is due before the next session after the anchor, and every window
     closes when that session starts. `days`: nothing later than this many days after the anchor.
+    `date`: nothing due after this day of the patient's calendar.
     """
 
     next_session: bool = False
     days: int | None = None
+    date: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,8 @@ class RuleSpec:
     `opens_before` and `closes_after` are hours around the due time; with `closes_at_anchor` the
     window ends at the anchor itself. `time_of_day` is a local clock time (None: the anchor's own)
     and goes with offsets in days only. Occurrence 0 is due at `offset`; the next ones follow every
-    `repeat_every_days`, the first of them `repeat_from` days after the anchor where that is given.
+    `repeat_every_days` or `repeat_every_hours`; those in days begin `repeat_from` days after the
+    anchor where that is given.
     `only_if_older_than_days` asks only when the last answer is at least that old, or missing.
     `indications` empty means all. `reminders_after_hours` count from the opening.
     `basis` is the published source, or says that the rule is a design choice.
@@ -69,6 +76,7 @@ class RuleSpec:
     closes_at_anchor: bool = False
     time_of_day: time | None = None
     repeat_every_days: int | None = None
+    repeat_every_hours: int | None = None
     repeat_from: int | None = None
     repeat_until: RepeatUntil | None = None
     only_if_older_than_days: int | None = None
@@ -76,6 +84,11 @@ class RuleSpec:
     reminders_after_hours: tuple[int, ...] = ()
     title: str = ""
     basis: str = ""
+
+    @property
+    def is_repeated(self) -> bool:
+        """Say whether the rule asks again at one anchor."""
+        return self.repeat_every_days is not None or self.repeat_every_hours is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +117,12 @@ def parse_schedule(
         raise ScheduleError("rules", "must be a list of at least one rule.")
     rules: list[RuleSpec] = []
     for index, entry in enumerate(entries):
-        rule = _rule(entry, f"rules[{index}]")
+        rule = parse_rule(entry, f"rules[{index}]")
         if rule.code in {earlier.code for earlier in rules}:
-            raise ScheduleError(f"rules[{index}].code", f"{rule.code!r} is used by another rule.")
+            raise ScheduleError(f"rules[{index}].code", f"“{rule.code}” is used by another line.")
         _refuse_unknown(rule.instruments, known_instruments, f"rules[{index}].instruments")
-        _refuse_contradictions(rule, f"rules[{index}]", spacing)
+        for field, reason in faults_of(rule, spacing):
+            raise ScheduleError(f"rules[{index}].{field}", reason)
         rules.append(rule)
     return ScheduleSpec(
         code=top.text("code"),
@@ -147,6 +161,8 @@ class _Fields:
             raise self.refuse(name, "must be a whole number.")
         if at_least is not None and value < at_least:
             raise self.refuse(name, f"must be at least {at_least}.")
+        if abs(value) > LARGEST:
+            raise self.refuse(name, f"is {value}; at most {LARGEST} can be counted with.")
         return value
 
     def optional(self, name: str, at_least: int) -> int | None:
@@ -171,14 +187,16 @@ class _Fields:
             raise self.refuse(name, f"must be a list of {noun}.")
         if len(set(value)) < len(value):
             raise self.refuse(name, "names something twice.")
+        if any(isinstance(entry, int) and abs(entry) > LARGEST for entry in value):
+            raise self.refuse(name, f"holds more than {LARGEST}.")
         return tuple(value)
 
     def raw(self, name: str) -> object:
         return self._data.get(name)
 
 
-def _rule(entry: object, path: str) -> RuleSpec:
-    """Read one rule, field by field."""
+def parse_rule(entry: object, path: str) -> RuleSpec:
+    """Read one rule, field by field; whether it can ask anything is for `faults_of` to say."""
     fields = _Fields(entry, path, RuleSpec.__slots__)
     offset = _Fields(fields.raw("offset"), f"{path}.offset", ("value", "unit"))
     return RuleSpec(
@@ -191,6 +209,7 @@ def _rule(entry: object, path: str) -> RuleSpec:
         closes_at_anchor=fields.yes("closes_at_anchor"),
         time_of_day=_clock(fields),
         repeat_every_days=fields.optional("repeat_every_days", at_least=1),
+        repeat_every_hours=fields.optional("repeat_every_hours", at_least=4),
         repeat_from=_repeat_from(fields, path),
         repeat_until=_repeat_until(fields, path),
         only_if_older_than_days=fields.optional("only_if_older_than_days", at_least=1),
@@ -219,19 +238,40 @@ def _repeat_from(fields: _Fields, path: str) -> int | None:
 
 
 def _repeat_until(fields: _Fields, path: str) -> RepeatUntil | None:
-    """Read the end of repeating: "next_session", or an object with one limit or both."""
+    """Read the end of repeating: "next_session", or an object with one limit or more.
+
+    `weeks` is another way of writing `days`.
+    """
     value = fields.raw("repeat_until")
     if value is None:
         return None
     if value == "next_session":
         return RepeatUntil(next_session=True)
-    limits = _Fields(value, f"{path}.repeat_until", ("next_session", "days"))
+    limits = _Fields(value, f"{path}.repeat_until", ("next_session", "days", "weeks", "date"))
     days = None if limits.raw("days") is None else limits.whole("days")
-    if not limits.yes("next_session") and days is None:
+    if limits.raw("weeks") is not None:
+        if days is not None:
+            raise limits.refuse("weeks", "is given beside days: write one of the two.")
+        days = 7 * limits.whole("weeks", at_least=1)
+    until = RepeatUntil(limits.yes("next_session"), days, _day(limits))
+    if until == RepeatUntil():
         raise fields.refuse(
-            "repeat_until", "must name the next session, a number of days, or both."
+            "repeat_until", "must name the next session, a number of days or weeks, or a date."
         )
-    return RepeatUntil(next_session=limits.yes("next_session"), days=days)
+    return until
+
+
+def _day(fields: _Fields) -> date | None:
+    """Read a day written YYYY-MM-DD."""
+    if fields.raw("date") is None:
+        return None
+    text = fields.text("date")
+    try:
+        if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
+    except ValueError:
+        pass
+    raise fields.refuse("date", f"must be a day written like 2027-03-31, not {text!r}.")
 
 
 def _spacing(value: object, known: Collection[str] | None) -> dict[str, int]:
@@ -250,33 +290,36 @@ def _refuse_unknown(names: tuple[str, ...], known: Collection[str] | None, path:
             raise ScheduleError(path, f"{name!r} is not a known instrument.")
 
 
-def _refuse_contradictions(rule: RuleSpec, path: str, spacing: Mapping[str, int]) -> None:
-    """Refuse a rule that can never ask, or that contradicts itself or the spacing."""
-    for field, reason in (*_window_faults(rule), *_repeat_faults(rule, spacing)):
-        raise ScheduleError(f"{path}.{field}", reason)
+def faults_of(rule: RuleSpec, spacing: Mapping[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield each field by which a rule can never ask, or contradicts itself or the spacing.
+
+    The field is named as in the file, the reason in the words of the page that shows it.
+    """
+    yield from _window_faults(rule)
+    yield from _repeat_faults(rule, spacing)
 
 
 def _window_faults(rule: RuleSpec) -> Iterator[tuple[str, str]]:
     """Yield each field that leaves no window, or puts something outside it."""
     if not rule.instruments:
-        yield "instruments", "must name at least one instrument."
+        yield "instruments", "must name at least one questionnaire."
     if rule.time_of_day is not None and rule.offset.unit == "hours":
-        yield "time_of_day", "goes only with an offset in days."
+        yield "time_of_day", IN_DAYS_ONLY
     if rule.closes_at_anchor and rule.closes_after:
-        yield "closes_after", "contradicts closing at the anchor."
+        yield "closes_after", "contradicts closing at the moment itself."
     if rule.closes_at_anchor and rule.offset.value > 0:
-        yield "offset", "is due after the window closes at the anchor, so it could never be asked."
+        yield "offset", "is after the moment at which it closes, so it could never be asked."
     if rule.opens_before + rule.closes_after < 0:
-        yield "opens_before", "opens the window after it closes, so it could never be asked."
+        yield "opens_before", "opens it after it closes, so it could never be asked."
     if rule.opens_before < 1:
-        yield "opens_before", "must be at least 1 hour before the due time."
+        yield "opens_before", "must be at least 1 hour before it is due."
     if rule.closes_after < 0:
-        yield "closes_after", "must not be before the due time."
+        yield "closes_after", "must not be before it is due."
     for hours in rule.reminders_after_hours:
         if hours < 1:
-            yield "reminders_after_hours", "must be at least 1 hour after the opening."
+            yield "reminders_after_hours", "must be at least 1 hour after it opens."
         if hours >= _longest_window(rule):
-            yield "reminders_after_hours", f"puts a reminder at {hours} hours, after the close."
+            yield "reminders_after_hours", f"puts a reminder at {hours} hours, after it closes."
 
 
 def _longest_window(rule: RuleSpec) -> int:
@@ -289,24 +332,38 @@ def _longest_window(rule: RuleSpec) -> int:
 
 def _repeat_faults(rule: RuleSpec, spacing: Mapping[str, int]) -> Iterator[tuple[str, str]]:
     """Yield each field by which a rule repeats never, or against itself or the spacing."""
-    every, until = rule.repeat_every_days, rule.repeat_until or RepeatUntil()
+    until = rule.repeat_until or RepeatUntil()
     if until.next_session and rule.anchor == "last_session":
         yield "repeat_until", "waits for a next session, and after the last there is none."
-    if every is None:
+    if not rule.is_repeated:
         if rule.repeat_from is not None or rule.repeat_until is not None:
             yield "repeat_every_days", "is missing, so there is nothing to begin or end."
         return
     if rule.closes_at_anchor:
-        yield "closes_at_anchor", "contradicts repeating: later ones are due after the close."
+        yield "closes_at_anchor", "contradicts repeating: later ones are due after it closes."
+    if rule.repeat_every_hours is not None:
+        yield from _hourly_faults(rule)
     if rule.repeat_from is not None and rule.offset.unit == "hours":
-        yield "repeat_from", "goes only with an offset in days."
+        yield "repeat_from", IN_DAYS_ONLY
     first = rule.offset.value / (24 if rule.offset.unit == "hours" else 1)
     if rule.repeat_from is not None and rule.repeat_from <= first:
-        yield "repeat_from", "must be later than the offset."
+        yield "repeat_from", "must be later than the day on which it is first due."
     if until.days is not None and until.days < max(first, rule.repeat_from or first):
-        yield "repeat_until", "ends before the rule begins."
+        yield "repeat_until", "ends before it is first due."
+    every = rule.repeat_every_days or (rule.repeat_every_hours or 0) / 24
+    field = "repeat_every_days" if rule.repeat_every_days else "repeat_every_hours"
     if every < (rule.only_if_older_than_days or 0):
         yield "only_if_older_than_days", "is longer than the repeat, so repeats are never asked."
     for instrument in rule.instruments:
         if every < spacing.get(instrument, 0):
-            yield "repeat_every_days", f"asks {instrument} more often than the spacing allows."
+            yield field, f"asks {instrument} more often than the days between two of a kind allow."
+
+
+def _hourly_faults(rule: RuleSpec) -> Iterator[tuple[str, str]]:
+    """Yield what a repeat in hours does not go with."""
+    if rule.repeat_every_days is not None:
+        yield "repeat_every_hours", "is given in hours and in days: write one of the two."
+    if rule.time_of_day is not None:
+        yield "repeat_every_hours", "contradicts a fixed time of day."
+    if rule.repeat_from is not None:
+        yield "repeat_from", "goes only with a repeat in days."

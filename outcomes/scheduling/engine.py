@@ -8,10 +8,10 @@ patient's local calendar, offsets in hours are absolute. It lists what is asked;
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from itertools import count, groupby
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -76,12 +76,16 @@ class AnswerFact:
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """Keep an assignment that was sent, started, completed or has expired: it never moves."""
+    """Keep an assignment that was sent, started, completed or has expired: it never moves.
+
+    `is_of_other_version` where the course followed another version of its schedule at the time.
+    """
 
     key: Key
     opens_at: datetime
     due_at: datetime
     closes_at: datetime
+    is_of_other_version: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,19 +150,49 @@ def plan(
     """
     now = _utc(now)
     by_code = {rule.code: (position, rule) for position, rule in enumerate(rules)}
+    starts = {session.id: _utc(session.at) for session in facts.sessions}
 
-    def by_due_then_rule(ask: Planned) -> tuple[datetime, int, str, int]:
+    def by_due_then_rule(ask: Planned) -> tuple[datetime, int, datetime, str, int]:
+        # Of two sessions that ask at the same moment the earlier one goes first, and only of two
+        # that began together the one that was entered first.
         position = by_code[ask.rule_code][0]
-        return (ask.due_at, position, ask.anchor_session or "", ask.occurrence)
+        anchor = ask.anchor_session or ""
+        return (ask.due_at, position, starts.get(anchor, now), anchor, ask.occurrence)
 
     candidates = [ask for rule in rules for ask in _candidates(rule, facts, now, horizon_days)]
-    fixed = {item.key for item in facts.fixed}
+    fixed = _fixed_by_key(facts.fixed)
+    open_to_plan = [ask for ask in candidates if not _stands_for(fixed.get(ask.key, ()), ask)]
     ledger = _Ledger(spacing_days, facts, now)
-    for ask in sorted(candidates, key=by_due_then_rule):
-        if ask.key not in fixed:
-            ledger.admit(ask, by_code[ask.rule_code][1].only_if_older_than_days or 0)
-    asks = sorted(_open_together(ledger.admitted), key=by_due_then_rule)
+    # What an answer pushes back takes its place by where it is due in the end: beside asks that
+    # were sent meanwhile it must fit as it did when they were planned.
+    moved: list[Planned] = []
+    for key, together in groupby(open_to_plan, _occurrence_of):
+        moved += ledger.after_answers(together, by_code[key[0]][1].only_if_older_than_days or 0)
+    # Sorting is stable, so the instruments of one occurrence stay side by side.
+    for key, together in groupby(sorted(moved, key=by_due_then_rule), _occurrence_of):
+        ledger.admit(together, by_code[key[0]][1].only_if_older_than_days or 0)
+    asks = sorted(ledger.admitted, key=by_due_then_rule)
     return tuple(_with_reminders(ask, by_code[ask.rule_code][1]) for ask in asks)
+
+
+def _fixed_by_key(fixed: Sequence[Fixed]) -> dict[Key, list[Fixed]]:
+    by_key: dict[Key, list[Fixed]] = {}
+    for item in fixed:
+        by_key.setdefault(item.key, []).append(item)
+    return by_key
+
+
+def _stands_for(fixed: Sequence[Fixed], ask: Planned) -> bool:
+    """Tell whether one of these is the ask itself, so that it is not made again.
+
+    A rule may have changed since another version asked under its name: then it is the same ask only
+    where the windows meet.
+    """
+    return any(
+        not item.is_of_other_version
+        or (item.opens_at < ask.closes_at and ask.opens_at < item.closes_at)
+        for item in fixed
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,32 +248,37 @@ def _due_times(
     """Yield the number and due time of each occurrence of a rule at one anchor."""
     until = rule.repeat_until or RepeatUntil()
     end = moment.next_session_at if until.next_session else None
-    hours = rule.offset.value if rule.offset.unit == "hours" else 0
-    for occurrence, days in enumerate(_days_after_anchor(rule)):
-        due_at = _due(rule, moment.at, days, zone)
+    for occurrence, (days, hours) in enumerate(_after_anchor(rule)):
+        due_at = _due(rule, moment.at, days, hours, zone)
         if until.days is not None and days + hours / 24 > until.days:
+            return
+        if until.date is not None and due_at.astimezone(ZoneInfo(zone)).date() > until.date:
             return
         if due_at > horizon or (end is not None and due_at >= end):
             return
         yield occurrence, due_at
 
 
-def _days_after_anchor(rule: RuleSpec) -> Iterator[int]:
-    """Yield the days from the anchor (beyond an offset in hours) to each occurrence."""
-    first = rule.offset.value if rule.offset.unit == "days" else 0
-    yield first
-    if rule.repeat_every_days is None:
-        return
-    start = first + rule.repeat_every_days if rule.repeat_from is None else rule.repeat_from
-    yield from count(start, rule.repeat_every_days)
+def _after_anchor(rule: RuleSpec) -> Iterator[tuple[int, int]]:
+    """Yield the days and the hours from the anchor to each occurrence."""
+    is_in_days = rule.offset.unit == "days"
+    days, hours = (rule.offset.value, 0) if is_in_days else (0, rule.offset.value)
+    yield days, hours
+    if rule.repeat_every_hours is not None:
+        start, every = hours + rule.repeat_every_hours, rule.repeat_every_hours
+        yield from ((days, later) for later in count(start, every))
+    elif rule.repeat_every_days is not None:
+        start = days + rule.repeat_every_days if rule.repeat_from is None else rule.repeat_from
+        yield from ((later, hours) for later in count(start, rule.repeat_every_days))
 
 
-def _due(rule: RuleSpec, anchor_at: datetime, days: int, zone: str) -> datetime:
-    """Return the due time so many local days after the anchor, plus the rule's hours."""
+def _due(rule: RuleSpec, anchor_at: datetime, days: int, hours: int, zone: str) -> datetime:
+    """Return the due time so many local days and hours after the anchor."""
     if rule.time_of_day is not None:
         day = anchor_at.astimezone(ZoneInfo(zone)).date() + timedelta(days=days)
         return local_instant(day, rule.time_of_day, zone)
-    hours = rule.offset.value if rule.offset.unit == "hours" else 0
+    if rule.repeat_every_hours is not None:
+        return shift_days(anchor_at, days, zone) + timedelta(hours=hours)
     return shift_days(anchor_at + timedelta(hours=hours), days, zone)
 
 
@@ -285,29 +324,37 @@ class _Ledger:
         is_answered = answered_at is not None and answered_at >= item.opens_at
         return item.closes_at > now and not (is_answered and instrument in self._spacing)
 
-    def admit(self, ask: Planned, older_than_days: int) -> None:
-        """Take the ask in, with its opening pushed back where needed, or leave it out."""
-        opens_at = self._opening(ask, self._spacing.get(ask.instrument, 0), older_than_days)
-        if opens_at is None:
-            return
-        if opens_at > ask.opens_at:
-            if ask.closes_at - opens_at < SHORTEST_WINDOW:
-                return
-            due_at = ask.due_at if opens_at < ask.due_at else ask.closes_at
-            ask = replace(ask, opens_at=opens_at, due_at=due_at)
-        self.admitted.append(ask)
-        insort(self._by_due.setdefault(ask.instrument, []), ask, key=_due_at)
+    def after_answers(self, together: Iterable[Planned], older_than: int) -> Iterator[Planned]:
+        """Yield what the answers leave of one occurrence, its instruments opening together."""
+        moved = (self._after_answer(ask, older_than) for ask in together)
+        yield from _open_together([ask for ask in moved if ask is not None])
+
+    def _after_answer(self, ask: Planned, older_than: int) -> Planned | None:
+        answered_at = self._answered.get(ask.instrument)
+        days = max(self._spacing.get(ask.instrument, 0), older_than)
+        if answered_at is None or days == 0:
+            return ask
+        return _opening_at(ask, self._shift(answered_at, days))
+
+    def admit(self, together: Iterable[Planned], older_than: int) -> None:
+        """Take in what the spacing leaves of one occurrence, its instruments opening together."""
+        fitting = (self._fit(ask, older_than) for ask in together)
+        for ask in _open_together([ask for ask in fitting if ask is not None]):
+            self.admitted.append(ask)
+            insort(self._by_due.setdefault(ask.instrument, []), ask, key=_due_at)
+
+    def _fit(self, ask: Planned, older_than: int) -> Planned | None:
+        """Return the ask with its opening pushed back where needed; None if nothing is left."""
+        opens_at = self._opening(ask, self._spacing.get(ask.instrument, 0), older_than)
+        return None if opens_at is None else _opening_at(ask, opens_at)
 
     def _opening(self, ask: Planned, spacing: int, older_than: int) -> datetime | None:
-        """Return the earliest opening beside what was answered and is already asked, if any.
+        """Return the earliest opening beside what is already asked, if any.
 
         Two windows of one instrument never overlap: whatever is answered in the earlier one, the
         later one is still unsent and can be planned anew.
         """
         opens_at = ask.opens_at
-        answered_at = self._answered.get(ask.instrument)
-        if answered_at is not None and (spacing or older_than):
-            opens_at = max(opens_at, self._shift(answered_at, max(spacing, older_than)))
         too_soon, too_late = self._shift(ask.due_at, -spacing), self._shift(ask.due_at, spacing)
         fresh_since = self._shift(ask.due_at, -older_than)
         for other in self._neighbours(ask):
@@ -332,23 +379,34 @@ class _Ledger:
         return shift_days(at, days, self._zone)
 
 
+def _opening_at(ask: Planned, opens_at: datetime) -> Planned | None:
+    """Return the ask opening no earlier than this; None where too little of its window is left."""
+    if opens_at <= ask.opens_at:
+        return ask
+    if ask.closes_at - opens_at < SHORTEST_WINDOW:
+        return None
+    due_at = ask.due_at if opens_at < ask.due_at else ask.closes_at
+    return replace(ask, opens_at=opens_at, due_at=due_at)
+
+
 def _due_at(ask: Planned) -> datetime:
     return ask.due_at
+
+
+def _occurrence_of(ask: Planned) -> tuple[str, int, str | None]:
+    return ask.key[:3]
 
 
 def _open_together(asks: Sequence[Planned]) -> Iterator[Planned]:
     """Open the instruments of one occurrence at one moment, where less than a day parts them.
 
-    PHQ-9 and GAD-7 answered minutes apart would otherwise be asked minutes apart for ever.
+    PHQ-9 and GAD-7 answered minutes apart would otherwise be asked minutes apart for ever. They are
+    brought together before anything later is looked at, so that the spacing counts from where they
+    are due in the end.
     """
-    latest: dict[tuple[str, int, str | None], Planned] = {}
+    last = max(asks, key=lambda ask: ask.opens_at, default=None)
     for ask in asks:
-        ahead = latest.setdefault(ask.key[:3], ask)
-        if ask.opens_at > ahead.opens_at:
-            latest[ask.key[:3]] = ask
-    for ask in asks:
-        last = latest[ask.key[:3]]
-        if timedelta(0) < last.opens_at - ask.opens_at < ONE_SITTING:
+        if last and timedelta(0) < last.opens_at - ask.opens_at < ONE_SITTING:
             yield replace(ask, opens_at=last.opens_at, due_at=last.due_at)
         else:
             yield ask

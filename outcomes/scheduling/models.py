@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
+from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
@@ -11,6 +12,22 @@ from django.utils.translation import gettext_lazy as _
 from uuid_utils.compat import uuid7
 
 from outcomes.clinics.models import Clinic, ClinicRow, ClinicRowQuerySet
+
+
+class ScheduleQuerySet(models.QuerySet["Schedule"]):
+    """Schedules, narrowed to those a clinic may follow."""
+
+    def usable_by(self, clinic_id: UUID) -> Self:
+        """Keep what ships with the product and what the clinic wrote itself."""
+        return self.filter(Q(clinic=None) | Q(clinic=clinic_id))
+
+    def versions_of(self, schedule: Schedule) -> Self:
+        """Keep every version of one schedule."""
+        return self.filter(clinic=schedule.clinic_id, code=schedule.code)
+
+    def current(self) -> Self:
+        """Keep the versions that new courses may follow."""
+        return self.filter(is_current=True)
 
 
 class Schedule(models.Model):
@@ -29,7 +46,7 @@ class Schedule(models.Model):
     is_current = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
-    objects = models.Manager["Schedule"]()
+    objects = ScheduleQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -47,6 +64,30 @@ class Schedule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (version {self.version})"
+
+
+class ScheduleDraft(ClinicRow):
+    """A schedule that a clinic is writing: in force nowhere until it is published as a version.
+
+    `content` is the document as `definition.parse_schedule` reads it, without code and version; it
+    may still hold faults. `revision` counts the changes, so that nobody overwrites another's.
+    """
+
+    code = models.CharField(max_length=60)
+    content: models.JSONField[Any, dict[str, Any]] = models.JSONField()
+    revision = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+    changed_at = models.DateTimeField()
+
+    objects = ClinicRowQuerySet["ScheduleDraft"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["clinic", "code"], name="schedule_draft_once_per_code"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.content.get('name', self.code)} (draft)"
 
 
 class ScheduleRule(models.Model):
@@ -81,8 +122,13 @@ class AssignmentState(models.TextChoices):
 
 
 UNDER_WAY = (AssignmentState.OPEN, AssignmentState.STARTED)
+ANSWERABLE = (AssignmentState.PLANNED, *UNDER_WAY)
 # What planning never moves or withdraws: the patient has met it.
 FIXED = (*UNDER_WAY, AssignmentState.COMPLETED, AssignmentState.EXPIRED)
+
+
+# A form filled in on paper is entered for so long after its time.
+PAPER_TAKEN_FOR = timedelta(days=30)
 
 
 class AssignmentQuerySet(ClinicRowQuerySet["Assignment"]):
@@ -91,6 +137,10 @@ class AssignmentQuerySet(ClinicRowQuerySet["Assignment"]):
     def planned(self) -> Self:
         """Keep what no patient has been asked yet."""
         return self.filter(state=AssignmentState.PLANNED)
+
+    def to_ask_at(self, now: datetime) -> Self:
+        """Keep what is open, not asked yet, and planned from the course's present facts."""
+        return self.planned().filter(opens_at__lte=now, closes_at__gt=now, course__needs_plan=False)
 
     def under_way(self) -> Self:
         """Keep what was asked and is neither answered nor closed."""
@@ -102,7 +152,13 @@ class AssignmentQuerySet(ClinicRowQuerySet["Assignment"]):
 
     def answerable_after(self, now: datetime) -> Self:
         """Keep what a patient may answer now or later, as things stand."""
-        return self.filter(state__in=(AssignmentState.PLANNED, *UNDER_WAY), closes_at__gt=now)
+        return self.filter(state__in=ANSWERABLE, closes_at__gt=now)
+
+    def enterable_at(self, now: datetime) -> Self:
+        """Keep what staff may enter from paper: what can be answered, or was missed lately."""
+        missed = Q(state=AssignmentState.EXPIRED, closes_at__gt=now - PAPER_TAKEN_FOR)
+        answerable = self.answerable_at(now).values("pk")
+        return self.filter(missed | Q(pk__in=answerable))
 
     def overdue_on(self, now: datetime) -> Self:
         """Keep what is past its due time and still unanswered."""
@@ -124,6 +180,10 @@ class Assignment(ClinicRow):
         "outcomes.TreatmentSession", models.SET_NULL, null=True, related_name="+"
     )
     instrument = models.ForeignKey("outcomes.Instrument", models.PROTECT, related_name="+")
+    # No schedule asks it, but an answer to this one.
+    follows = models.ForeignKey(
+        "self", models.CASCADE, null=True, blank=True, related_name="follow_ups"
+    )
     state = models.CharField(
         max_length=12, choices=AssignmentState.choices, default=AssignmentState.PLANNED
     )
@@ -139,12 +199,12 @@ class Assignment(ClinicRow):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["course", "rule_code", "occurrence", "anchor_session", "instrument"],
+                fields=["course", "rule", "occurrence", "anchor_session", "instrument"],
                 condition=~Q(anchor_session=None),
                 name="assignment_once_per_session",
             ),
             models.UniqueConstraint(
-                fields=["course", "rule_code", "occurrence", "instrument"],
+                fields=["course", "rule", "occurrence", "instrument"],
                 condition=Q(anchor_session=None),
                 name="assignment_once_per_course",
             ),
@@ -163,7 +223,16 @@ class Assignment(ClinicRow):
                 name="assignment_to_close",
             ),
             models.Index(fields=["episode", "due_at"]),
+            models.Index(
+                fields=["clinic", "-asked_at", "-id"],
+                condition=Q(asked_at__isnull=False),
+                name="assignment_asked",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.rule_code} #{self.occurrence}"
+
+    def is_answerable_at(self, now: datetime) -> bool:
+        """Say whether the patient may answer it at this moment, as `answerable_at` keeps it."""
+        return self.state in ANSWERABLE and self.opens_at <= now < self.closes_at

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 from django import template
+from django.utils import translation
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 
+from outcomes.clinics.models import Clinic, CrisisWords
 from outcomes.delivery import sitting
 from outcomes.delivery.models import Invitation
 
@@ -20,7 +22,15 @@ TELEPHONE_NUMBER = re.compile(r"\+?\d(?:[ ()-]{0,2}\d){2,}")
 @register.simple_tag
 def expected_minutes(invitation: Invitation) -> int:
     """Return about how many minutes the invitation takes to answer, at least 1."""
-    return sitting.expected_minutes(invitation.assignments.under_way())
+    if invitation.minutes is None:
+        invitation.minutes = sitting.expected_minutes(invitation.assignments.under_way())
+    return invitation.minutes
+
+
+@register.filter
+def crisis_words(clinic: Clinic) -> CrisisWords:
+    """Return the clinic's crisis text in the language of the page, else in the clinic's own."""
+    return clinic.crisis_words((translation.get_language() or "").partition("-")[0])
 
 
 @register.filter

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from outcomes import workflows
 from outcomes.alerts import services as alerts
-from outcomes.alerts.models import Alert, AlertOutcome, AlertRule, AlertState
+from outcomes.alerts.models import Alert, AlertEvent, AlertOutcome, AlertRule, AlertState
+from outcomes.alerts.services import raising
 from outcomes.audit.models import SYSTEM, AuditEvent
 from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Role
@@ -84,7 +86,7 @@ def test_the_alert_is_stored_with_the_answer_or_not_at_all(
     def fail(*args: object, **kwargs: object) -> None:
         raise IntegrityError("no audit")
 
-    monkeypatch.setattr("outcomes.workflows.audit.record", fail)
+    monkeypatch.setattr("outcomes.audit.services.record", fail)
     with pytest.raises(IntegrityError), transaction.atomic():
         submit(phq9, POSITIVE, now)
 
@@ -101,7 +103,7 @@ def test_an_error_in_the_rules_keeps_the_answer_and_pages_a_person(
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("broken rule")
 
-    monkeypatch.setattr(alerts, "_raise", fail)
+    monkeypatch.setattr(raising, "_raise", fail)
     submit(phq9, POSITIVE, now)
 
     alert = Alert.objects.get()
@@ -114,7 +116,6 @@ def test_tiers_reach_wider_circles_at_15_30_and_60_minutes_then_hourly(
     phq9: Assignment, now: datetime
 ) -> None:
     clinic = phq9.clinic
-    make_member(clinic, Role.CLINICIAN, "Dora")
     make_member(clinic, Role.CLINIC_ADMIN, "Ada")
     submit(phq9, POSITIVE, now)
 
@@ -124,7 +125,8 @@ def test_tiers_reach_wider_circles_at_15_30_and_60_minutes_then_hourly(
         if workflows.escalate_due(now=now + timedelta(minutes=minute)):
             told.append((minute, len(pages()) - before))
 
-    assert told == [(15, 2), (30, 3), (60, 3), (120, 3), (180, 3), (240, 3)]
+    # Clara with the clinic's other two clinicians, then Ada too.
+    assert told == [(15, 3), (30, 4), (60, 4), (120, 4), (180, 4), (240, 4)]
 
 
 def test_an_alert_overdue_after_an_outage_is_paged_at_once_and_not_in_a_burst(
@@ -135,8 +137,10 @@ def test_an_alert_overdue_after_an_outage_is_paged_at_once_and_not_in_a_burst(
 
     steps = sum(workflows.escalate_due(now=later) for _ in range(10))
 
-    assert steps == 3
-    assert Alert.objects.get().next_at == later + timedelta(hours=1)
+    assert steps == 1
+    alert = Alert.objects.get()
+    assert (alert.tier, alert.next_at) == (7, later + timedelta(hours=1))
+    assert alert.events.filter(kind="paged").count() == 2
 
 
 def test_acknowledging_stops_every_further_page(
@@ -169,18 +173,106 @@ def test_an_unreached_patient_keeps_the_alert_on_the_list_without_paging(
         note="",
         now=now,
     )
-    assert list(Alert.objects.unresolved()) == [alert]
+    assert alert.state == AlertState.ACKNOWLEDGED
     assert workflows.escalate_due(now=now + timedelta(days=2)) == 0
 
     alerts.resolve(
         alert=alert, user=clinician, outcome=AlertOutcome.SPOKE_PLAN, note="Plan", now=now
     )
-    assert not Alert.objects.unresolved().exists()
-    assert [event.kind for event in alert.events.all()][-1] == "followed_up"
+    assert Alert.objects.get().state == AlertState.RESOLVED
+    assert [event.kind for event in alert.events.all()][-2:] == ["outcome", "closed"]
 
 
-@pytest.mark.parametrize("outcome", ["", "nonsense", AlertOutcome.CHANGED])
-def test_an_acknowledgement_names_an_outcome(
+def test_one_press_takes_the_alert_and_the_rest_is_recorded_later(
+    phq9: Assignment, clinician: User, admin: User, now: datetime
+) -> None:
+    submit(phq9, POSITIVE, now)
+    alert = alerts.acknowledge(alert=Alert.objects.get(), user=clinician, now=now)
+    assert (alert.state, alert.outcome) == (AlertState.ACKNOWLEDGED, "")
+    assert workflows.escalate_due(now=now + timedelta(days=2)) == 0
+
+    later = now + timedelta(minutes=4)
+    for way, is_reached in (("telephone", False), ("third_party", True)):
+        alerts.record_attempt(
+            alert=alert, user=admin, way=way, is_reached=is_reached, note="", now=later
+        )
+    alerts.record_plan(alert=alert, user=clinician, plan="Sister stays tonight.", now=later)
+    alerts.resolve(alert=alert, user=clinician, outcome=AlertOutcome.SPOKE_PLAN, note="", now=later)
+
+    rows = AlertEvent.objects.filter(alert=alert, at__gt=now).values_list(
+        "kind", "actor_label", "data"
+    )
+    ada, clara = admin.actor.label, clinician.actor.label
+    assert list(rows) == [
+        ("contact_attempted", ada, {"way": "telephone", "is_reached": False}),
+        ("contact_attempted", ada, {"way": "third_party", "is_reached": True}),
+        ("plan", clara, {}),
+        ("outcome", clara, {"outcome": "spoke_plan"}),
+        ("closed", clara, {}),
+    ]
+    assert "Sister" not in str(list(AuditEvent.objects.values_list("data", "reason")))
+
+
+@pytest.mark.parametrize("state", ["open", "resolved"])
+def test_steps_are_recorded_on_an_acknowledged_alert_only(
+    phq9: Assignment, clinician: User, now: datetime, state: str
+) -> None:
+    submit(phq9, POSITIVE, now)
+    if state == "resolved":
+        acknowledge(clinician, AlertOutcome.KNOWN, now)
+    who = {"alert": Alert.objects.get(), "user": clinician, "now": now}
+    before = AlertEvent.objects.count()
+
+    with pytest.raises(ValidationError):
+        alerts.record_attempt(way="text", is_reached=True, note="", **who)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        alerts.record_plan(plan="Call.", **who)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError):
+        alerts.resolve(outcome="known", note="", **who)  # type: ignore[arg-type]
+    assert AlertEvent.objects.count() == before
+
+
+@pytest.mark.parametrize(("way", "plan"), [("pigeon", "  "), ("", "")])
+def test_an_attempt_has_a_way_and_a_plan_has_words(
+    phq9: Assignment, clinician: User, now: datetime, way: str, plan: str
+) -> None:
+    submit(phq9, POSITIVE, now)
+    alert = alerts.acknowledge(alert=Alert.objects.get(), user=clinician, now=now)
+
+    with pytest.raises(ValidationError):
+        alerts.record_attempt(
+            alert=alert, user=clinician, way=way, is_reached=True, note="", now=now
+        )
+    with pytest.raises(ValidationError):
+        alerts.record_plan(alert=alert, user=clinician, plan=plan, now=now)
+
+
+def test_an_alert_makes_only_the_moves_of_its_table() -> None:
+    moves = {
+        (before, after) for before in AlertState for after in AlertState if _may_move(before, after)
+    }
+
+    assert moves == {
+        ("provisional", "open"),
+        ("provisional", "acknowledged"),
+        ("provisional", "resolved"),
+        ("open", "acknowledged"),
+        ("acknowledged", "resolved"),
+        ("acknowledged", "provisional"),
+        ("resolved", "provisional"),
+    }
+
+
+def _may_move(before: AlertState, after: AlertState) -> bool:
+    try:
+        Alert(state=before).move_to(after)
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("outcome", ["nonsense", AlertOutcome.CHANGED])
+def test_an_outcome_is_one_that_a_person_may_choose(
     phq9: Assignment, clinician: User, now: datetime, outcome: str
 ) -> None:
     submit(phq9, POSITIVE, now)
@@ -200,7 +292,7 @@ def test_an_alert_is_acknowledged_once(
     done = {"outcome": AlertOutcome.KNOWN, "note": "", "now": now}
     alerts.acknowledge(alert=alert, user=clinician, **done)  # type: ignore[arg-type]
 
-    with pytest.raises(ValidationError, match="already"):
+    with pytest.raises(ValidationError, match="Clara has this alert already, since 2 Feb"):
         alerts.acknowledge(alert=alert, user=admin, **done)  # type: ignore[arg-type]
 
 
@@ -231,6 +323,17 @@ def test_another_tap_restarts_the_wait(phq9: Assignment, now: datetime) -> None:
 
     assert workflows.escalate_due(now=now + timedelta(minutes=12)) == 0
     assert workflows.escalate_due(now=now + timedelta(minutes=18)) == 1
+
+
+def test_a_tap_on_another_question_asks_the_database_nothing_about_alerts(
+    phq9: Assignment, now: datetime
+) -> None:
+    tap(phq9, {"9": 0}, now)
+    with CaptureQueriesContext(connection) as asked:
+        tap(phq9, {"1": 3}, now)
+
+    assert len(asked) > 0
+    assert [each["sql"] for each in asked if "alert" in each["sql"]] == []
 
 
 def test_a_positive_taken_back_before_that_pages_nobody_and_stays_readable(
@@ -279,19 +382,18 @@ def test_an_open_alert_is_not_withdrawn_by_a_later_change_of_mind(
 def test_without_a_responsible_clinician_all_clinicians_are_told(
     phq9: Assignment, clinician: User, now: datetime
 ) -> None:
-    make_member(phq9.clinic, Role.CLINICIAN, "Dora")
     phq9.episode.clinicians.clear()
     submit(phq9, POSITIVE, now)
 
-    assert [name for name, _state in pages()] == ["Clara", "Dora"]
+    assert [name for name, _state in pages()] == ["Clara", "Yara", "Zeno"]
 
 
 def test_without_any_clinician_the_admins_are_told(
     phq9: Assignment, clinician: User, now: datetime
 ) -> None:
     make_member(phq9.clinic, Role.CLINIC_ADMIN, "Ada")
-    membership = Membership.objects.get(user=clinician)
-    clinics.end_membership(membership=membership, by=SYSTEM, now=now)
+    for membership in Membership.objects.filter(role=Role.CLINICIAN):
+        clinics.end_membership(membership=membership, by=SYSTEM, now=now)
     submit(phq9, POSITIVE, now)
 
     assert [name for name, _state in pages()] == ["Ada"]
@@ -389,7 +491,7 @@ def test_an_error_in_the_rules_keeps_a_tap_and_pages_a_person(
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("broken rule")
 
-    monkeypatch.setattr(alerts, "_raise", fail)
+    monkeypatch.setattr(raising, "_raise", fail)
     tap(phq9, {"9": 1}, now)
     tap(phq9, {"8": 1}, now)
 
@@ -401,7 +503,7 @@ def test_without_any_member_the_operators_are_told(
     phq9: Assignment, clinician: User, now: datetime
 ) -> None:
     User.objects.create_superuser("root@example.org", "x", name="Root")
-    User.objects.filter(pk=clinician.pk).update(is_active=False)
+    User.objects.filter(is_superuser=False).update(is_active=False)
     submit(phq9, POSITIVE, now)
 
     assert [name for name, _state in pages()] == ["Root"]
@@ -410,7 +512,7 @@ def test_without_any_member_the_operators_are_told(
 def test_with_nobody_to_tell_the_log_says_so(
     phq9: Assignment, clinician: User, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
-    User.objects.filter(pk=clinician.pk).update(is_active=False)
+    User.objects.update(is_active=False)
     submit(phq9, POSITIVE, now)
 
     assert "has nobody to tell" in caplog.text
@@ -429,4 +531,6 @@ def test_every_step_of_an_alert_is_in_the_audit_chain(
         "alert.opened",
         "alert.paged",
         "alert.acknowledged",
+        "alert.outcome",
+        "alert.closed",
     ]

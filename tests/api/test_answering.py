@@ -14,7 +14,7 @@ from django.test import Client
 
 from outcomes import workflows
 from outcomes.alerts.models import Alert, AlertState
-from outcomes.audit.models import AuditEvent
+from outcomes.audit.models import Actor, AuditEvent
 from outcomes.delivery import services as delivery
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.scheduling.models import Assignment, AssignmentState
@@ -116,6 +116,17 @@ class TestAutosave:
         assert reply.json()["error"]["code"] == "already_submitted"
         assert stored(assignment).answers["1"] == 2
 
+    def test_a_further_tap_reads_twice_and_writes_once(
+        self, phone, assignment, django_assert_num_queries
+    ):
+        phone.save(assignment.pk, {"answers": {"1": 2}, "revision": 0, "language": "en"})
+        body = {"answers": {"2": 1}, "revision": 1, "language": "en"}
+        with django_assert_num_queries(5) as queries:  # two of them bound the savepoint
+            assert phone.save(assignment.pk, body).status_code == 200
+        kinds = [query["sql"].split()[0] for query in queries.captured_queries]
+        assert kinds == ["SELECT", "SAVEPOINT", "SELECT", "UPDATE", "RELEASE"]
+        assert stored(assignment).answers == {"1": 2, "2": 1}
+
     def test_a_cache_that_is_down_costs_no_answer(self, phone, assignment, monkeypatch):
         def fail(*args, **kwargs):
             raise ConnectionError
@@ -204,7 +215,7 @@ class TestSubmit:
         def fail(**event):
             raise RuntimeError("audit is down")
 
-        monkeypatch.setattr(workflows.audit, "record", fail)
+        monkeypatch.setattr("outcomes.audit.services.record", fail)
         assert phone.submit(assignment.pk, whole()).status_code == 500
         assert not QuestionnaireResponse.objects.exists()
         assert not Score.objects.exists()
@@ -256,7 +267,7 @@ class TestWhoMay:
             type(link).objects.update(revoked_at=now)
         elif end == "invitation":
             workflows.decline_invitation(
-                invitation=link.invitation, by=workflows.audit.Actor("patient", "", ""), now=now
+                invitation=link.invitation, by=Actor("patient", "", ""), now=now
             )
         elif end == "time":
             type(link.invitation).objects.update(closes_at=now)

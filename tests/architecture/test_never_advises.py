@@ -1,64 +1,68 @@
-"""The product records and shows; no page, mail or document of it advises."""
+"""The product records and shows; nothing that anybody reads of it advises, in any language."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
+from django.conf import settings
 
-ROOT = Path(__file__).resolve().parents[2]
-ADVICE = [
-    r"\bwe (?:recommend|suggest|advise)\b",
-    r"\b(?:recommended|suggested|optimal|ideal|next) (?:dose|interval|session date)\b",
-    r"\b(?:increase|reduce|raise|lower|adjust|titrate) the dose\b",
-    r"\bdue for (?:a )?(?:booster|session|infusion|treatment)\b",
-    r"\b(?:high|medium|moderate|low|at) risk (?:patient|of suicide|score)\b",
-    r"\brisk (?:score|rating|level)\b",
-    r"\blikely to (?:respond|relapse|benefit)\b",
-    r"\bpredict(?:s|ed|ion)\b",
-    r"\bconsider (?:a|an|another|increasing|reducing|stopping)\b",
-]
-# Sentences that say what the product does not do.
-DENIALS = re.compile(r"\b(?:not|never|no|nor|nothing|neither|without)\b", re.IGNORECASE)
+from tests.architecture.advice import ADVICE, ALLOWED, advice_in, texts
 
 
-def sentences() -> Iterator[tuple[str, str]]:
-    files = [
-        *(ROOT / "templates").rglob("*.html"),
-        *(ROOT / "docs").rglob("*.md"),
-        *(ROOT / "outcomes").rglob("*.py"),
-        *(ROOT / "outcomes").rglob("*.json"),
-        ROOT / "README.md",
-    ]
-    for file in files:
-        for sentence in re.split(r"(?<=[.!?;])\s|\n\s*\n|\"", file.read_text()):
-            yield str(file.relative_to(ROOT)), " ".join(sentence.split())
-
-
-def advising(text: str) -> bool:
-    return any(re.search(words, text, re.IGNORECASE) for words in ADVICE)
-
-
-def test_no_sentence_of_the_product_advises() -> None:
+def test_no_text_of_the_product_advises() -> None:
     found = [
-        f"{file}: {sentence[:160]}"
-        for file, sentence in sentences()
-        if advising(sentence) and not DENIALS.search(sentence)
+        f"{file}: {words}"
+        for file, language, text in texts()
+        for words in advice_in(text, language)
     ]
     assert found == []
 
 
+def test_every_reviewed_sentence_still_stands_in_the_product() -> None:
+    everything = "\n".join(" ".join(text.split()) for _file, _language, text in texts())
+    assert [sentence for sentence in ALLOWED if sentence not in everything] == []
+
+
+def test_every_language_of_the_product_has_its_words_of_advice() -> None:
+    assert {code for code, _name in settings.LANGUAGES} == set(ADVICE)
+
+
 @pytest.mark.parametrize(
-    "text",
+    ("language", "text"),
     [
-        "We recommend another infusion.",
-        "This patient is due for a booster.",
-        "Risk level: high",
-        "The optimal dose is 0.5 mg/kg.",
-        "Patients like this are likely to respond.",
+        ("en", "We recommend another infusion."),
+        ("en", "This patient is due for a booster."),
+        ("en", "Risk level: high"),
+        ("en", "The optimal dose is 0.5 mg/kg."),
+        ("en", "Patients like this are likely to respond."),
+        ("en", "The interval should be shorter."),
+        ("en", "Consider increasing the dose; it is not too late."),
+        ("en", "Needs another infusion."),
+        ("en", "It does not advise. We advise rest."),
+        ("de", "Die Dosis sollte erhöht werden."),
+        ("de", "Wir empfehlen eine weitere Sitzung."),
+        ("de", "Die nächste Dosis: 40 mg"),
+        ("es", "Se recomienda otra sesión."),
+        ("es", "Debería aumentar la dosis."),
+        ("fr", "Nous recommandons une autre séance."),
+        ("fr", "Ce patient devrait recevoir une perfusion."),
+        ("pt", "Recomendamos outra sessão."),
+        ("pt", "O paciente precisa de mais sessões."),
     ],
 )
-def test_the_check_knows_advice_when_it_sees_it(text: str) -> None:
-    assert advising(text)
+def test_the_check_knows_advice_when_it_sees_it(language: str, text: str) -> None:
+    assert advice_in(text, language)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("en", "PHQ-9 fell from 18 to 9."),
+        ("en", "Days since session 23: 19. Earlier intervals: 26, 31."),
+        ("de", "Der PHQ-9 fiel von 18 auf 9."),
+        ("es", "Puntuación a los 7 días de la sesión 3."),
+        ("fr", "Votre clinique prévoit de vous poser des questions."),
+        ("pt", "Considera-se cada questionário respondido."),
+    ],
+)
+def test_the_check_passes_over_facts(language: str, text: str) -> None:
+    assert advice_in(text, language) == []

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from outcomes.audit.models import SYSTEM, AuditEvent
-from outcomes.audit.services import find_breaks, record
+from outcomes.audit.services import atomic, find_breaks, record
 from outcomes.clinics.models import Clinic
 
 
@@ -34,9 +35,10 @@ def test_an_untouched_chain_has_no_breaks(clinic: Clinic, events: list[AuditEven
 def test_each_clinic_has_a_chain_of_its_own(
     clinic: Clinic, other_clinic: Clinic, events: list[AuditEvent]
 ) -> None:
-    numbers = AuditEvent.objects.filter(clinic_id=other_clinic.pk).values_list("number", flat=True)
+    others = AuditEvent.objects.filter(clinic_id=other_clinic.pk)
+    numbers = list(others.order_by("number").values_list("number", flat=True))
 
-    assert list(numbers) == [1]
+    assert numbers == list(range(1, len(numbers) + 1))
     assert list(find_breaks(other_clinic.pk)) == []
 
 
@@ -97,3 +99,25 @@ def test_the_command_prints_the_end_of_each_chain_and_fails_on_a_break(
     AuditEvent.objects.filter(pk=events[2].pk).update(reason="another")
     with pytest.raises(CommandError, match="not whole"):
         call_command("audit_check")
+
+
+def test_the_events_of_one_transaction_cost_three_statements_a_clinic(
+    clinic: Clinic, other_clinic: Clinic, now: datetime, django_assert_num_queries: Any
+) -> None:
+    # Six, and the savepoint inside the test's own transaction.
+    with django_assert_num_queries(8), atomic():
+        for number in range(20):
+            for place in (clinic, other_clinic):
+                record(
+                    clinic_id=place.pk,
+                    by=SYSTEM,
+                    now=now,
+                    action=f"test.{number}",
+                    object_type="Test",
+                )
+
+    for place in (clinic, other_clinic):
+        told = AuditEvent.objects.filter(clinic_id=place.pk, action__startswith="test.")
+        actions = told.order_by("number").values_list("action", flat=True)
+        assert list(actions) == [f"test.{number}" for number in range(20)]
+        assert list(find_breaks(place.pk)) == []

@@ -18,8 +18,8 @@ def write(path, age: float = 0.0) -> None:
 def test_it_is_private_and_empty_before_any_worker_starts(tmp_path):
     folder = tmp_path / "broker"
     broker.empty_folder(folder)
-    write(folder / "queue" / "1_a.outcomes.alert.v1.msg")
-    write(folder / "processed" / "1_b.outcomes.alert.v1.msg")
+    write(folder / "queue" / "1_a.outcomes.alert.v2.msg")
+    write(folder / "processed" / "1_b.outcomes.alert.v2.msg")
     (folder / "queue").chmod(0o755)
     broker.empty_folder(folder)
     parts = [folder, *(folder / part for part in broker.FOLDER_PARTS)]
@@ -51,13 +51,15 @@ def test_messages_never_pass_through_the_shared_temp_folder(tmp_path):
 
 def test_redis_gives_back_a_dead_workers_message_in_its_own_time(tmp_path):
     options = broker.transport_options("redis://127.0.0.1:6379/0", tmp_path)
-    assert options == {"visibility_timeout": 900, "unacked_restore_throttle": 1}
+    assert options["visibility_timeout"] == 900
+    assert options["unacked_restore_throttle"] == 1
 
 
 def test_rabbitmq_confirms_and_keeps_quorum_queues(tmp_path):
     url = "amqp://guest@127.0.0.1//"
-    assert broker.transport_options(url, tmp_path) == {"confirm_publish": True}
-    assert {queue.queue_arguments["x-queue-type"] for queue in broker.queues(url)} == {"quorum"}
+    assert broker.transport_options(url, tmp_path)["confirm_publish"] is True
+    assert [queue.queue_arguments for queue in broker.queues(url)] == [broker.QUORUM] * 2
+    assert broker.QUORUM["x-queue-type"] == "quorum"
     assert {queue.queue_arguments for queue in broker.queues("redis://127.0.0.1")} == {None}
 
 

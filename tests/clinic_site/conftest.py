@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,13 +12,14 @@ from django.test import Client
 from django.urls import reverse
 
 from outcomes import workflows
-from outcomes.alerts.models import Alert
+from outcomes.alerts import services as alerts
+from outcomes.alerts.models import Alert, CallRequest, Cover
 from outcomes.audit.models import Actor
 from outcomes.care.models import Course, EpisodeOfCare, Patient, TreatmentSession
 from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Scope
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User
-from outcomes.delivery.models import Message
+from outcomes.delivery.models import Invitation, Message
 from outcomes.responses.models import Mode, QuestionnaireResponse
 from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
@@ -45,10 +46,13 @@ class World:
     session: TreatmentSession
     planned: TreatmentSession
     response: QuestionnaireResponse
+    asked: Assignment
     alert: Alert
+    call: CallRequest
     message: Message
     token: ApiToken
     member: Membership
+    cover: Cover
 
     def url(self, name: str) -> str:
         """Return the address of a page about this world's row."""
@@ -58,10 +62,13 @@ class World:
             "course_id": self.course,
             "session_id": self.session,
             "response_id": self.response,
+            "assignment_id": self.asked,
             "alert_id": self.alert,
+            "call_id": self.call,
             "message_id": self.message,
             "token_id": self.token,
             "member_id": self.member,
+            "cover_id": self.cover,
         }
         key = KEY_OF.get(name)
         kwargs = {key: keys[key].pk} if key else {}
@@ -72,9 +79,15 @@ KEY_OF = {
     "patient": "patient_id",
     "patient_responses": "patient_id",
     "patient_sessions": "patient_id",
+    "patient_items": "patient_id",
+    "patient_summary": "patient_id",
+    "patient_summary_pdf": "patient_id",
     "edit_patient": "patient_id",
     "contact": "patient_id",
     "hand_over": "patient_id",
+    "forget_devices": "patient_id",
+    "patient_deliveries": "patient_id",
+    "ask_again": "patient_id",
     "episode_clinicians": "episode_id",
     "course_new": "episode_id",
     "treatment_change_new": "episode_id",
@@ -85,11 +98,18 @@ KEY_OF = {
     "session_move": "session_id",
     "session_cancel": "session_id",
     "response": "response_id",
+    "paper": "assignment_id",
+    "response_seen": "response_id",
+    "all_seen": "patient_id",
     "response_correct": "response_id",
     "alert": "alert_id",
+    "call_settle": "call_id",
     "message": "message_id",
     "member": "member_id",
     "member_end": "member_id",
+    "member_phone": "member_id",
+    "recipient_test": "member_id",
+    "cover_remove": "cover_id",
     "token_revoke": "token_id",
 }
 
@@ -141,10 +161,19 @@ def make_world(enrolment: Enrolment, user: User, member: Membership) -> World:
         session=session,
         planned=course.sessions.filter(status="planned").in_order()[0],
         response=made.response,
+        asked=Assignment.objects.get(
+            patient=enrolment.patient, instrument__code="GAD-7", state="open"
+        ),
         alert=made.alerts[0],
+        call=alerts.ask_to_be_called(
+            invitation=Invitation.objects.get(patient=enrolment.patient), by=PATIENT, now=NOW
+        ),
         message=Message.objects.filter(clinic=clinic, patient=enrolment.patient)[0],
         token=token,
         member=member,
+        cover=Cover.objects.create(
+            clinic=clinic, user=user, weekday=5, starts=time(10), ends=time(14)
+        ),
     )
 
 

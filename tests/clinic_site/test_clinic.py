@@ -14,32 +14,40 @@ from outcomes.audit.models import AuditEvent
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User, hash_secret
 from outcomes.delivery import services as delivery
 from outcomes.delivery.models import Message
+from outcomes.workflows import SCREENER
 from tests.clinic_site.conftest import World
 from tests.conftest import NOW, PASSWORD
+from tests.instruments.test_services import add_words
 
 SETTINGS = {
     "name": "North Clinic",
     "display_name": "North",
     "phone": "+12025550123",
-    "crisis_text": "Call 999.",
+    "crisis_text_en": "Call 999.",
     "language": "en",
     "time_zone": "Europe/London",
     "checks_birth_date": "on",
     "quiet_from": "20:00",
     "quiet_until": "08:00",
+    "messages_per_day": "2",
+    "main_instrument": "PHQ-9",
+    "alert_minutes": "15, 30, 60",
 }
 
 
 def test_settings_are_changed_and_audited(world: World, as_admin: Client) -> None:
     assert as_admin.post(world.url("settings"), SETTINGS).status_code == 302
     event = AuditEvent.objects.get(action="clinic.changed")
-    assert set(event.data) == {"crisis_text", "quiet_from"}
-    assert Clinic.objects.get(pk=world.clinic.pk).crisis_text == "Call 999."
+    assert set(event.data) == {"crisis_text", "quiet_from", "messages_per_day"}
+    clinic = Clinic.objects.get(pk=world.clinic.pk)
+    assert (clinic.crisis_text, clinic.messages_per_day) == ("Call 999.", 2)
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("time_zone", "Mars"), ("crisis_text", ""), ("quiet_from", "25:00"), ("language", "xx")],
+    [("time_zone", "Mars"), ("crisis_text_en", ""), ("quiet_from", "25:00"), ("language", "xx")]
+    + [("alert_minutes", value) for value in ("", "15, 30", "30, 15, 60", "15, 30, 99", "ten")]
+    + [("messages_per_day", value) for value in ("", "0", "-1", "21", "many", "2.5")],
 )
 def test_a_bad_setting_is_named_and_nothing_is_saved(
     world: World, as_admin: Client, field: str, value: str
@@ -47,6 +55,41 @@ def test_a_bad_setting_is_named_and_nothing_is_saved(
     page = as_admin.post(world.url("settings"), {**SETTINGS, field: value})
     assert list(page.context["form"].errors) == [field]
     assert not AuditEvent.objects.filter(action="clinic.changed").exists()
+
+
+def test_each_language_has_its_own_crisis_text(world: World, as_admin: Client) -> None:
+    as_admin.post(world.url("settings"), {**SETTINGS, "crisis_text_es": "Llame al 112."})
+    clinic = Clinic.objects.get(pk=world.clinic.pk)
+    assert (clinic.crisis_text, clinic.crisis_texts) == ("Call 999.", {"es": "Llame al 112."})
+    page = as_admin.get(world.url("settings")).content.decode()
+    assert "Call 999." in page
+    assert "Llame al 112." in page
+
+
+def test_a_clinic_that_changes_its_language_keeps_each_crisis_text(
+    world: World, as_admin: Client
+) -> None:
+    texts = {"language": "es", "crisis_text_es": "Llame al 112."}
+    as_admin.post(world.url("settings"), {**SETTINGS, **texts})
+    clinic = Clinic.objects.get(pk=world.clinic.pk)
+    assert (clinic.crisis_text, clinic.crisis_texts) == ("Llame al 112.", {"en": "Call 999."})
+
+
+def test_the_crisis_text_in_the_clinics_own_language_cannot_be_missing(
+    world: World, as_admin: Client
+) -> None:
+    page = as_admin.post(world.url("settings"), {**SETTINGS, "language": "es"})
+    assert list(page.context["form"].errors) == ["crisis_text_es"]
+
+
+def test_the_screener_is_switched_on_once_its_words_are_there(
+    world: World, as_admin: Client
+) -> None:
+    page = as_admin.post(world.url("settings"), {**SETTINGS, "asks_screener": "on"})
+    assert list(page.context["form"].errors) == ["asks_screener"]
+    add_words(world.clinic, SCREENER, NOW)
+    as_admin.post(world.url("settings"), {**SETTINGS, "asks_screener": "on"})
+    assert Clinic.objects.get(pk=world.clinic.pk).asks_screener
 
 
 def test_a_new_member_chooses_a_password_by_mail(world: World, as_admin: Client) -> None:
@@ -138,7 +181,7 @@ def test_mail_in_the_folder_is_shown_with_its_link(
     Message.objects.filter(pk=world.message.pk).update(state="pending", not_before=NOW)
     world.message.link.invitation.assignments.update(state="open")
     type(world.message.link.invitation).objects.update(completed_at=None)
-    while delivery.send_next(lane="bulk", now=NOW):
+    while delivery.send_batch(lane="bulk", channel="email", clock=lambda: NOW):
         pass
     html = as_admin.get(world.url("message")).content.decode()
     address = delivery.address_of(Message.objects.get(pk=world.message.pk).link)

@@ -14,16 +14,21 @@ from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Role
 from outcomes.clinics.models import User
 from tests.clinic_site.conftest import KEY_OF, World
-from tests.conftest import signed_in
+from tests.conftest import make_member_here_too, signed_in
 
 READ = ["caseload", "patients", "patient", "patient_responses", "session", "response", "alerts"]
-READ += ["alert", "patient_sessions"]
+READ += ["alert", "patient_sessions", "patient_deliveries", "unreached"]
+ANSWER = ["call_settle"]
 ENROL = ["enrol", "edit_patient", "contact", "episode_clinicians"]
 RECORD = ["session_new", "session_edit", "session_move", "session_cancel", "response_correct"]
+RECORD += ["paper"]
 RECORD += ["course_new", "treatment_change_new", "episode_close"]
 MANAGE = ["settings", "members", "member", "tokens", "messages", "message", "audit"]
-POSTED = ["hand_over", "member_end", "token_revoke"]
-PAGES = [*READ, *ENROL, *RECORD, *MANAGE]
+MANAGE += ["recipients", "cover"]
+MANAGE += ["deliveries"]
+POSTED = ["response_seen", "all_seen", "hand_over", "ask_again", "member_end", "token_revoke"]
+POSTED += ["forget_devices", "member_phone", "recipient_test", "cover_remove"]
+PAGES = [*READ, *ANSWER, *ENROL, *RECORD, *MANAGE]
 
 
 def _statuses(world: World, client: Client, names: list[str]) -> dict[str, int]:
@@ -52,7 +57,7 @@ def test_a_clinician_opens_patients_and_not_the_clinic(world: World, as_clinicia
 def test_the_care_team_only_reads(world: World, as_care_team: Client) -> None:
     expected = {name: 200 if name in READ else 403 for name in PAGES}
     assert _statuses(world, as_care_team, PAGES) == expected
-    for name in [*ENROL, *RECORD, *MANAGE, *POSTED]:
+    for name in [*ANSWER, *ENROL, *RECORD, *MANAGE, *POSTED]:
         assert as_care_team.post(world.url(name)).status_code == 403, name
 
 
@@ -73,6 +78,19 @@ def test_another_clinic_looks_exactly_like_no_clinic(world: World, stranger: Use
             nowhere = getattr(client, method)(url.replace("/c/north/", "/c/nowhere/"))
             assert (foreign.status_code, nowhere.status_code) == (404, 404), name
             assert foreign.content == nowhere.content, name
+
+
+def test_who_has_not_accepted_is_a_stranger_on_every_page(world: World, stranger: User) -> None:
+    entry = {"clinic": world.clinic, "email": stranger.email, "name": "", "by": SYSTEM}
+    clinics.add_member(**entry, role=Role.CLINIC_ADMIN, now=world.response.submitted_at)
+    client = signed_in(stranger)
+    for name in [*PAGES, *POSTED]:
+        url = world.url(name)
+        for method in ("get", "post"):
+            invited = getattr(client, method)(url)
+            nowhere = getattr(client, method)(url.replace("/c/north/", "/c/nowhere/"))
+            assert (invited.status_code, nowhere.status_code) == (404, 404), name
+            assert invited.content == nowhere.content, name
 
 
 def test_a_foreign_row_looks_exactly_like_no_row(
@@ -109,14 +127,7 @@ def test_a_user_of_one_clinic_starts_at_its_caseload(world: World, as_clinician:
 def test_a_user_of_two_clinics_chooses(
     world: World, other_world: World, clinician: User, as_clinician: Client
 ) -> None:
-    clinics.add_member(
-        clinic=other_world.clinic,
-        email=clinician.email,
-        name=clinician.name,
-        role=Role.CARE_TEAM,
-        by=SYSTEM,
-        now=world.response.submitted_at,
-    )
+    make_member_here_too(other_world.clinic, clinician, Role.CARE_TEAM)
     html = as_clinician.get("/").content.decode()
     assert "North Clinic" in html
     assert "South Clinic" in html
@@ -149,3 +160,13 @@ def test_synthetic_data_is_marked(world: World, as_clinician: Client) -> None:
     assert b"its patients are synthetic" not in as_clinician.get(world.url("caseload")).content
     type(world.clinic).objects.update(is_synthetic=True)
     assert b"its patients are synthetic" in as_clinician.get(world.url("caseload")).content
+
+
+@pytest.mark.parametrize("name", ["course_new", "session_cancel", "alert", "session"])
+def test_a_page_that_names_a_patient_is_in_the_audit_record(
+    world: World, as_clinician: Client, name: str
+) -> None:
+    as_clinician.get(world.url(name))
+
+    read = AuditEvent.objects.filter(action="patient.viewed", patient_id=world.patient.pk)
+    assert read.count() == 1

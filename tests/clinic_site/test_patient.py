@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -37,6 +38,16 @@ def test_it_shows_who_what_and_when(world: World, as_clinician: Client) -> None:
         world.url("session_edit").replace(str(world.session.pk), str(world.planned.pk)),
     ):
         assert text in html
+
+
+def test_the_page_takes_a_counted_handful_of_queries(
+    world: World, as_clinician: Client, django_assert_max_num_queries: Any
+) -> None:
+    as_clinician.get(world.url("patient"))
+    with django_assert_max_num_queries(26):
+        as_clinician.get(world.url("patient"))
+    with django_assert_max_num_queries(26):
+        as_clinician.get(world.url("patient") + "?range=all&scores=all")
 
 
 def test_the_care_team_sees_a_masked_contact_and_no_buttons(
@@ -146,15 +157,29 @@ def test_a_new_course_ends_the_one_before(world: World, as_clinician: Client) ->
     assert world.episode.courses.get(ended_at=None).kind == CourseKind.MAINTENANCE
 
 
-def test_a_treatment_change_is_noted_and_never_in_the_future(
+@pytest.mark.parametrize("kind", ["change", "note"])
+def test_a_marker_is_added_to_the_chart_and_never_in_the_future(
+    world: World, as_clinician: Client, kind: str
+) -> None:
+    url = world.url("treatment_change_new")
+    entry = {"kind": kind, "happened_on": "2026-02-03", "description": "Sertraline 50 mg"}
+    page = as_clinician.post(url, entry)
+    assert list(page.context["form"].errors) == ["happened_on"]
+    as_clinician.post(url, {**entry, "happened_on": "2026-01-30"})
+    assert TreatmentChange.objects.get().kind == kind
+    shown = as_clinician.get(world.url("patient")).content.decode()
+    assert "Sertraline 50 mg" in shown
+    assert ("Note:" in shown) == (kind == "note")
+
+
+def test_the_form_of_a_marker_begins_with_the_day_of_its_link(
     world: World, as_clinician: Client
 ) -> None:
     url = world.url("treatment_change_new")
-    page = as_clinician.post(url, {"happened_on": "2026-02-03", "description": "Later"})
-    assert list(page.context["form"].errors) == ["happened_on"]
-    as_clinician.post(url, {"happened_on": "2026-01-30", "description": "Sertraline 50 mg"})
-    assert TreatmentChange.objects.get().description == "Sertraline 50 mg"
-    assert b"Sertraline 50 mg" in as_clinician.get(world.url("patient")).content
+    form = as_clinician.get(f"{url}?on=2026-01-12&kind=note").context["form"]
+    assert (form["kind"].value(), str(form["happened_on"].value())) == ("note", "2026-01-12")
+    form = as_clinician.get(f"{url}?on=nonsense&kind=nonsense").context["form"]
+    assert (form["kind"].value(), form["happened_on"].value()) == ("change", NOW.date())
 
 
 def test_an_episode_is_closed_once(world: World, as_clinician: Client) -> None:

@@ -13,6 +13,7 @@ from outcomes.clinics import services as clinics
 from outcomes.clinics.access import ROLE_PERMISSIONS, Permission, Role, Scope
 from outcomes.clinics.models import ApiToken, Clinic, Membership, User
 from outcomes.workflows import Enrolment
+from tests.conftest import make_member_here_too
 
 
 def test_a_member_sees_the_patients_of_the_own_clinic_only(
@@ -48,16 +49,8 @@ def test_one_person_may_work_in_two_clinics(
     other_enrolment: Enrolment,
     other_clinic: Clinic,
     clinician: User,
-    now: datetime,
 ) -> None:
-    clinics.add_member(
-        clinic=other_clinic,
-        email=clinician.email,
-        name="ignored",
-        role=Role.CARE_TEAM,
-        by=SYSTEM,
-        now=now,
-    )
+    make_member_here_too(other_clinic, clinician, Role.CARE_TEAM)
 
     assert Patient.objects.visible_to(clinician).count() == 2
     assert Clinic.objects.visible_to(clinician).count() == 2

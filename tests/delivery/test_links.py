@@ -73,7 +73,7 @@ def test_a_revoked_invitation_ends_every_link(link: Link, now: datetime) -> None
 
 def test_the_right_birth_date_confirms(invitation: Invitation, now: datetime) -> None:
     assert delivery.check_birth_date(
-        invitation=invitation, birth_date=date(1980, 5, 17), by=SYSTEM, now=now
+        sent=invitation, birth_date=date(1980, 5, 17), by=SYSTEM, now=now
     )
     invitation.refresh_from_db()
     assert invitation.confirmed_at == now
@@ -83,9 +83,7 @@ def test_five_wrong_birth_dates_lock_even_the_right_one(
     invitation: Invitation, now: datetime
 ) -> None:
     def check(birth_date: date) -> bool:
-        return delivery.check_birth_date(
-            invitation=invitation, birth_date=birth_date, by=SYSTEM, now=now
-        )
+        return delivery.check_birth_date(sent=invitation, birth_date=birth_date, by=SYSTEM, now=now)
 
     for _ in range(delivery.MAX_CHECKS):
         assert not check(date(1980, 5, 18))

@@ -13,7 +13,8 @@ from outcomes import workflows
 from outcomes.care.models import Channel
 from outcomes.clinics.models import User
 from outcomes.delivery import services as delivery
-from outcomes.delivery.models import Message, MessageState
+from outcomes.delivery.channels import providers
+from outcomes.delivery.models import Invitation, Message, MessageState
 from outcomes.delivery.services import outbox
 from outcomes.scheduling.models import Assignment, AssignmentState
 from outcomes.workflows import Enrolment
@@ -27,7 +28,7 @@ def invited(enrolment: Enrolment, now: datetime) -> Message:
 
 
 def send(now: datetime) -> bool:
-    return delivery.send_next(lane="bulk", now=now)
+    return bool(delivery.send_batch(lane="bulk", channel="email", clock=lambda: now))
 
 
 def test_an_invitation_is_sent_once(invited: Message, now: datetime) -> None:
@@ -58,7 +59,7 @@ def test_a_repeated_send_carries_the_same_link_and_message_id(
     invited: Message, now: datetime
 ) -> None:
     send(now)
-    Message.objects.update(state=MessageState.PENDING)
+    Message.objects.update(state=MessageState.PENDING, sent_at=None)
     send(now)
 
     first, second = mail.outbox
@@ -66,30 +67,40 @@ def test_a_repeated_send_carries_the_same_link_and_message_id(
     assert first.extra_headers["Message-ID"] == second.extra_headers["Message-ID"]
 
 
+def claim(now: datetime) -> Message | None:
+    claimed = delivery.claim(lane="bulk", channel="email", size=1, now=now)
+    return claimed[0] if claimed else None
+
+
 def test_a_claimed_message_is_not_claimed_again_before_its_lease_ends(
     invited: Message, now: datetime
 ) -> None:
-    claim = delivery.claim_next(lane="bulk", now=now)
+    claimed = claim(now)
 
-    assert claim is not None
-    assert delivery.claim_next(lane="bulk", now=now + outbox.LEASE) is None
-    again = delivery.claim_next(lane="bulk", now=now + outbox.LEASE + timedelta(seconds=1))
-    assert again == outbox.Claim(claim.message_id, claim.fence + 1)
+    assert claimed is not None
+    assert claim(now + outbox.LEASE) is None
+    again = claim(now + outbox.LEASE + timedelta(seconds=1))
+    assert again is not None
+    assert (again.pk, again.fence) == (claimed.pk, claimed.fence + 1)
 
 
 def test_a_dispatcher_that_wakes_up_late_records_nothing(invited: Message, now: datetime) -> None:
-    stale = delivery.claim_next(lane="bulk", now=now)
+    stale = claim(now)
     assert stale is not None
-    delivery.claim_next(lane="bulk", now=now + timedelta(minutes=1))
+    claim(now + timedelta(minutes=1))
 
-    assert not outbox._settle(stale, state=MessageState.FAILED)
+    sending = outbox.Batch(providers()["email"], lambda: now)
+    sending.settle(stale, state=MessageState.FAILED)
+    sending.write()
+
     invited.refresh_from_db()
     assert invited.state == MessageState.SENDING
+    assert not sending.write(begin=stale)
 
 
 def test_five_crashes_set_a_bulk_message_aside(invited: Message, now: datetime) -> None:
     for attempt in range(7):
-        delivery.claim_next(lane="bulk", now=now + attempt * timedelta(minutes=1))
+        claim(now + attempt * timedelta(minutes=1))
 
     invited.refresh_from_db()
     assert (invited.state, invited.crashes) == (MessageState.QUARANTINED, 5)
@@ -109,6 +120,17 @@ def test_a_message_is_not_sent_when_everything_was_answered(
     Assignment.objects.filter(state="open").update(state=AssignmentState.COMPLETED)
 
     assert cancelled_reason(invited, now) == "nothing left to answer"
+
+
+def test_a_message_tried_again_after_its_link_was_revoked_says_so(
+    invited: Message, clinician: User, now: datetime
+) -> None:
+    Message.objects.update(state=MessageState.QUARANTINED)
+    invitation, by = Invitation.objects.get(), clinician.actor
+    workflows.take_back_invitation(invitation=invitation, reason="Wrong day.", by=by, now=now)
+    workflows.try_message_again(message=invited, by=by, now=now)
+
+    assert cancelled_reason(invited, now) == "revoked by staff"
 
 
 def test_a_message_is_not_sent_after_its_end(invited: Message, now: datetime) -> None:
@@ -268,9 +290,7 @@ def lock(message: Message, now: datetime) -> None:
 
     assert message.link is not None
     for _ in range(delivery.MAX_CHECKS):
-        delivery.check_birth_date(
-            invitation=message.link.invitation, birth_date=None, by=SYSTEM, now=now
-        )
+        delivery.check_birth_date(sent=message.link.invitation, birth_date=None, by=SYSTEM, now=now)
 
 
 def test_a_locked_invitation_opens_nothing_and_reminds_nobody(

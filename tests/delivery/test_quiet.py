@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outcomes.delivery.quiet import quiet_until
+from outcomes.delivery.quiet import count_of_the_day, quiet_until
 
 NIGHT, MORNING = time(21, 0), time(8, 0)
 
@@ -60,3 +60,21 @@ def test_after_the_wait_it_is_never_quiet(at: datetime, zone: str) -> None:
     else:
         assert at < until <= at + timedelta(hours=13)
         assert quiet_until(until, zone, NIGHT, MORNING) is None
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "count"),
+    [
+        ("UTC", "2026-02-02 09:00", 2),
+        ("UTC", "2026-02-01 23:59", 1),
+        ("UTC", "2026-02-03 00:00", 0),
+        ("Asia/Tokyo", "2026-02-02 09:00", 3),  # 18:00 there, and the day began at 15:00 UTC
+        ("America/Los_Angeles", "2026-02-02 07:00", 3),  # still the evening of the first
+        ("America/Los_Angeles", "2026-02-02 08:00", 0),
+    ],
+)
+def test_a_day_is_the_patients_own(zone: str, now: str, count: int) -> None:
+    sent = ["2026-02-01 16:00", "2026-02-02 00:00", "2026-02-02 07:00"]
+    moments = [datetime.fromisoformat(at).replace(tzinfo=UTC) for at in sent]
+    asked_at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert count_of_the_day(moments, asked_at, zone) == count

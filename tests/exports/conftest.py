@@ -18,7 +18,7 @@ from django.db import connections, models
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM
 from outcomes.care.models import Course, EpisodeOfCare, Patient, TreatmentSession
-from outcomes.clinics.models import Clinic
+from outcomes.clinics.models import Clinic, User
 from outcomes.exports import columns, services, tables
 from outcomes.exports.cells import FORMULA_STARTS
 from outcomes.exports.services import export
@@ -31,8 +31,8 @@ from outcomes.workflows import Enrolment
 
 Exported = Callable[..., list[dict[str, str]]]
 COPIED: tuple[type[models.Model], ...] = (
-    Clinic, Patient, Instrument, InstrumentVersion, Schedule, ScheduleRule, EpisodeOfCare, Course,
-    TreatmentSession, Assignment, QuestionnaireResponse, Score,
+    User, Clinic, Patient, Instrument, InstrumentVersion, Schedule, ScheduleRule, EpisodeOfCare,
+    Course, TreatmentSession, Assignment, QuestionnaireResponse, Score,
 )  # fmt: skip
 ITEMS = {"PHQ-9": 10, "GAD-7": 8}
 

@@ -63,3 +63,7 @@ def test_each_kind_writes_its_value(
     kind: cells.Kind, stored: tuple[object, ...], written: str
 ) -> None:
     assert kind.text(*stored) == written
+
+
+def test_a_line_of_values_guards_text_and_leaves_numbers_alone() -> None:
+    assert cells.line_of("=1+1", -11.0, None, "a,b", 3) == '\'=1+1,-11.0,,"a,b",3\n'

@@ -11,13 +11,14 @@ from django.db import connection
 
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM
-from outcomes.clinics.models import Clinic
+from outcomes.clinics.models import Clinic, User
 from outcomes.exports import codebook
 from outcomes.exports.cells import FORMULA_STARTS, unguard
 from outcomes.exports.services import lines, selection_of
 from outcomes.exports.tables import TABLES
 from outcomes.imports.mapping import Map
 from outcomes.imports.services import import_scores
+from outcomes.responses.services import Paper
 from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
 from tests.exports.conftest import Exported, answer, utc
@@ -88,6 +89,24 @@ def test_an_answer_after_its_due_time_is_late(enrolment: Enrolment, exported: Ex
     answer(other, other.due_at + timedelta(minutes=1))
     late = {row["instrument"]: row["is_late"] for row in totals(exported)}
     assert late == {one.instrument.code: "false", other.instrument.code: "true"}
+
+
+def test_a_form_on_paper_says_whether_it_was_entered_twice(
+    enrolment: Enrolment, clinician: User, exported: Exported, now: datetime
+) -> None:
+    workflows.invite_due(now=now)
+    expected = {}
+    for item, is_twice in zip(Assignment.objects.filter(state="open"), (True, False), strict=True):
+        paper = Paper(now, clinician, is_entered_twice=is_twice)
+        answers = {"1": 0}
+        workflows.enter_paper(assignment=item, answers=answers, language="en", paper=paper, now=now)
+        expected[item.instrument.code] = "true" if is_twice else "false"
+    by_link = Assignment.objects.filter(state="planned")[0]
+    answer(by_link, by_link.due_at)
+    rows = [*exported("scores"), *exported("answers")]
+    told = {(row["mode"], row["instrument"]): row["is_entered_twice"] for row in rows}
+    assert {code: told["staff", code] for code in expected} == expected
+    assert told["link", by_link.instrument.code] == ""
 
 
 def test_every_item_has_a_row_in_its_order(history: Enrolment, exported: Exported) -> None:

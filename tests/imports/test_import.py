@@ -131,14 +131,14 @@ def test_a_dry_run_writes_nothing(clinic: Clinic, now: datetime) -> None:
 def test_it_rolls_back_when_the_audit_cannot_be_written(
     imported: Import, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before, record = counts(), AuditEvent.save
+    before, computed_hash = counts(), AuditEvent.computed_hash
 
-    def fail_at_the_end(event: AuditEvent, **options: object) -> None:
+    def fail_at_the_end(event: AuditEvent) -> str:
         if event.action == "import.made":
             raise RuntimeError("no audit")
-        record(event, **options)  # type: ignore[arg-type]
+        return computed_hash(event)
 
-    monkeypatch.setattr(AuditEvent, "save", fail_at_the_end)
+    monkeypatch.setattr(AuditEvent, "computed_hash", fail_at_the_end)
     with pytest.raises(RuntimeError):
         imported()
     assert counts() == before
@@ -210,6 +210,42 @@ def test_a_recent_positive_safety_answer_is_refused_for_it_needs_a_person(
     assert len(problems) == 1
     assert "needs a person" in problems[0]
     assert counts() == before
+
+
+NUMBERED = {"zone": "UTC", "at": "12:00", "date": {"column": "on"}, "number": {"column": "visit"}}
+VISITS = b"id,on,visit,bdi,who\n1,2025-01-10,1,33,0\n1,2025-03-10,3.0,20,7\n"
+
+
+def test_a_measurement_keeps_the_number_of_its_source(imported: Import) -> None:
+    imported(VISITS, plan_of(time=NUMBERED))
+    rows = QuestionnaireResponse.objects.filter(instrument_version__instrument__code="BDI-II")
+    assert list(rows.order_by("submitted_at").values_list("measurement_number", flat=True)) == [
+        1,
+        3,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (b"1,2025-04-10,x,9,", "row 4, column visit: “x” is not a whole number from 1 to 9999."),
+        (b"1,2025-04-10,0,9,", "row 4, column visit: “0” is not a whole number from 1 to 9999."),
+        (
+            b"1,2025-04-10,3,9,",
+            "row 4, column bdi: measurement 3 is at another time in row 3, column bdi, "
+            "for the same patient.",
+        ),
+        (
+            b"1,2025-03-10,4,20,",
+            "row 4, column bdi: measurement 4 is numbered 3 in row 3, column bdi, "
+            "for the same patient and time.",
+        ),
+    ],
+)
+def test_a_number_that_cannot_be_right_is_refused(
+    imported: Import, row: bytes, sentence: str
+) -> None:
+    assert refusal_of(lambda: imported(VISITS + row + b"\n", plan_of(time=NUMBERED))) == [sentence]
 
 
 def expected(file: Path, columns: dict[str, str]) -> Counter[str]:

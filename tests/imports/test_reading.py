@@ -10,11 +10,10 @@ import pytest
 
 from outcomes.imports.mapping import Map
 from outcomes.imports.reading import Reading, definition_problems, plain, read, read_rows
-from outcomes.instruments.definition import load_library
 from tests.imports.conftest import FILE, plan_of, refusal_of
+from tests.library import LIBRARY
 
 NOW = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)
-LIBRARY = load_library()
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "examples"
 ITEMS = [{"instrument": "PHQ-9", "items": {str(n): f"q{n}" for n in range(1, 10)}}]
 

@@ -24,11 +24,10 @@ from outcomes.instruments.definition import (
     Option,
     Rank,
     Scale,
-    load_library,
 )
 from outcomes.instruments.scoring import ScaleScore, prune, score
+from tests.library import LIBRARY
 
-LIBRARY = load_library()
 PHQ9 = LIBRARY["PHQ-9"]
 Form = Mapping[str, int | None]
 
@@ -193,6 +192,7 @@ def definitions(draw: st.DrawFn) -> Definition:
     )
 
 
+@pytest.mark.thorough
 @given(definitions(), st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=120)
 def test_instruments_that_nobody_has_written_yet_agree_too(

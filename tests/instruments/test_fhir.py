@@ -12,12 +12,12 @@ from fhir.resources.R4B.questionnaire import Questionnaire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from outcomes.instruments.definition import Definition, load_library
+from outcomes.instruments.definition import Definition
 from outcomes.instruments.fhir import FhirError, from_questionnaire, to_questionnaire
 from outcomes.instruments.fhir_elements import as_node, decode, encode
 from outcomes.instruments.scoring import score
+from tests.library import LIBRARY
 
-LIBRARY = load_library()
 PHQ9 = LIBRARY["PHQ-9"]
 BASE = "https://clinic.example/fhir"
 HL7 = "http://hl7.org/fhir/StructureDefinition/"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from outcomes.instruments.definition import Definition, load_library
+from outcomes.instruments.definition import Definition
 from outcomes.instruments.scoring import ScoreResult, score
+from tests.library import LIBRARY
 
-LIBRARY = load_library()
 #: How many rows the reference holds of each instrument; fewer would be a reference cut short.
 ROWS = {
     "PROMIS-DEP-4A": 249, "PROMIS-ANX-4A": 229, "PHQ-4": 120, "BDI-II": 64, "PCL-5": 62,

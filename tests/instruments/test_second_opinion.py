@@ -9,10 +9,9 @@ from random import Random
 import numpy as np
 
 from outcomes.instruments.batch import score_many
-from outcomes.instruments.definition import load_library
 from outcomes.instruments.scoring import score
+from tests.library import LIBRARY
 
-LIBRARY = load_library()
 FORMS = 4000
 
 

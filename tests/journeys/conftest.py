@@ -69,7 +69,7 @@ def open_page(browser: Browser, live_server: Any, clock: Any) -> Iterator[OpenPa
                 [{"name": "sessionid", "value": cookie.value, "url": live_server.url}]
             )
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.add_init_script(
             "addEventListener('securitypolicyviolation', event => {"

@@ -20,7 +20,6 @@ from outcomes.care.models import EpisodeOfCare, Patient
 from outcomes.clinics.models import Clinic, Membership
 from outcomes.delivery.models import Message, MessageState
 from outcomes.instruments import scoring
-from outcomes.instruments.definition import load_library
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.management.demo import demo_summary
 from outcomes.management.simulation import model
@@ -31,8 +30,7 @@ from outcomes.management.simulation.roster import KINDS, NEWCOMERS, roster
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.scheduling.models import Assignment, AssignmentState
 from tests.conftest import NOW, make_clinic, make_enrolment, make_member
-
-LIBRARY = load_library()
+from tests.library import LIBRARY
 
 seeds = st.integers(0, 10**6)
 kinds = st.sampled_from(list(Kind))
@@ -142,6 +140,7 @@ def test_the_clock_keeps_the_order_of_time_and_then_of_entry():
 # -- The demo, from outside ------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 def test_the_same_seed_tells_the_same_story(library):
     def told(slug: str, seed: int) -> list[object]:
@@ -232,7 +231,8 @@ def test_the_first_admin_gets_a_link_to_set_a_password(library, client, exists):
     if exists:
         make_clinic("west")
     said = simulate("--patients", "0", "--slug", "west", "--admin-email", "ada@west.example")
-    member = Membership.objects.get(clinic__slug="west")
+    member = Membership.objects.get(clinic__slug="west", role="clinic_admin")
+    assert Message.objects.get(user=member.user).kind == "test"
     assert (member.role, member.user.email) == ("clinic_admin", "ada@west.example")
     assert not member.user.has_usable_password()
     path = said.strip().splitlines()[-1].strip().removeprefix("http://127.0.0.1:8000")

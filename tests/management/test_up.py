@@ -34,9 +34,9 @@ def test_a_free_port_is_taken_as_a_number():
     assert up.free_port(str(port)) == port
 
 
-def test_each_lane_has_a_worker_of_its_own():
+def test_each_lane_has_a_worker_of_its_own_beside_the_dispatcher():
     commands = {child.name: list(child.command) for child in up.children(8000)}
-    assert list(commands) == ["web", "alert worker", "bulk worker", "beat"]
+    assert list(commands) == ["web", "dispatcher", "alert worker", "bulk worker", "beat"]
     for name, queue in (("alert worker", broker.ALERT_QUEUE), ("bulk worker", broker.BULK_QUEUE)):
         command = commands[name]
         assert command[command.index("--queues") + 1] == queue

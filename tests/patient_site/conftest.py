@@ -61,6 +61,11 @@ class Phone:
             data["value"] = value
         return self.client.post(f"/answer/{number}/", data)
 
+    def follow(self, reply):
+        """Go where a form's answer leads, as a browser does."""
+        assert reply.status_code == 302
+        return self.client.get(reply.headers["Location"])
+
     def answer_all(self, value: int = 0) -> None:
         """Have every question answered alike, as if by tapping."""
         for assignment_id, answers in self.sitting.answers().items():

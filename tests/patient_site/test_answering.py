@@ -73,9 +73,14 @@ def test_next_keeps_the_answer_and_goes_on(inside):
 
 
 def test_next_without_an_answer_says_what_to_do(inside):
-    page = inside.send(1)
+    page = inside.follow(inside.send(1))
     assert b"Choose an answer, or skip this question." in page.content
     assert b"<title>Error: Question 1 of 18" in page.content
+    inside.send(1, action="skip")
+    assert b"Choose an answer" in inside.follow(inside.send(1)).content
+    inside.send(1, 2)
+    assert b"Choose an answer" not in inside.client.get("/answer/1/?missing=1").content
+    QuestionnaireResponse.objects.all().delete()
     assert not QuestionnaireResponse.objects.exists()
 
 
@@ -127,7 +132,7 @@ def test_words_that_do_not_exist_in_the_patients_language_are_asked_in_english(i
     patient.save()
     page = text_of(inside.client.get("/answer/1/"))
     assert "Little interest or pleasure" in page
-    assert '<html lang="en"' in page
+    assert '<fieldset class="question" lang="en"' in page
     inside.send(1, 1)
     assert QuestionnaireResponse.objects.get().language == "en"
 
@@ -162,6 +167,15 @@ def test_an_older_window_does_not_overwrite_a_newer_answer(inside):
     assert reply.status_code == 409
     assert b"Changed in another window" in reply.content
     assert answers_of("PHQ-9") == {"1": 3}
+
+
+def test_two_windows_may_answer_different_questions(inside):
+    first, second = inside.sitting.step(1), inside.sitting.step(2)
+    for step, value in ((first, 3), (second, 1)):
+        data = {"assignment": step.assignment.pk, "item": step.item.link_id, "revision": 0}
+        reply = inside.client.post(f"/answer/{step.number}/", {**data, "value": value})
+        assert reply.status_code == 302
+    assert answers_of("PHQ-9") == {"1": 3, "2": 1}
 
 
 @pytest.mark.parametrize(("value", "action"), [(2, "next"), (None, "skip")])
@@ -282,7 +296,7 @@ def test_when_all_have_closed_it_says_so(inside):
 
 
 def test_after_a_positive_answer_the_next_page_is_the_crisis_text(inside):
-    page = inside.send(9, 1)
+    page = inside.follow(inside.send(9, 1))
     text = text_of(page)
     assert page.status_code == 200
     assert "If you do not feel safe, please get help now" in text
@@ -294,14 +308,24 @@ def test_after_a_positive_answer_the_next_page_is_the_crisis_text(inside):
 
 
 def test_a_negative_answer_to_it_goes_on(inside):
-    assert inside.send(9, 0).headers["Location"] == "/answer/10/"
+    assert inside.follow(inside.send(9, 0)).headers["Location"] == "/answer/10/"
     assert not Alert.objects.exists()
 
 
 def test_the_crisis_text_is_shown_every_time_the_answer_is_sent(inside):
     for _ in range(2):
-        assert b"please get help now" in inside.send(9, 2).content
-    assert b"please get help now" in inside.send(9, 2, action="back").content
+        assert b"please get help now" in inside.follow(inside.send(9, 2)).content
+    back = inside.follow(inside.send(9, 2, action="back")).content
+    assert b"please get help now" in back
+    assert b'href="/answer/8/"' in back
+
+
+def test_the_address_after_the_question_is_the_same_whatever_was_answered(inside):
+    replies = [inside.send(9, value) for value in range(4)]
+    assert {reply.headers["Location"] for reply in replies} == {"/answer/9/after/"}
+    inside.send(9, action="skip")
+    assert inside.client.get("/answer/9/after/").headers["Location"] == "/answer/10/"
+    assert inside.client.get("/answer/99/after/").headers["Location"] == "/answer/"
 
 
 def test_the_crisis_text_is_in_the_questions_page_before_any_tap(inside):

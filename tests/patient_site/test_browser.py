@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import time_machine
 from playwright.sync_api import Browser, Page, Route, expect
 
-from outcomes.alerts.models import Alert, AlertState
+from outcomes import workflows
+from outcomes.alerts.models import Alert, AlertState, CallRequest
+from outcomes.delivery import sitting as tickets
+from outcomes.patient_site import guards
 from outcomes.responses.models import QuestionnaireResponse, Score
 from tests.browser import NEEDS_CHROMIUM
 from tests.conftest import NOW
 from tests.patient_site.conftest import Phone
+from tests.patient_site.test_every_instrument import ask
 
 SAVE = "**/api/v1/answering/**"
 
@@ -34,17 +39,16 @@ def page(chromium: Browser, live_server, phone: Phone) -> Iterator[Page]:
         viewport={"width": 375, "height": 720}, has_touch=True, base_url=live_server.url
     )
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.add_init_script(
         "addEventListener('securitypolicyviolation', event => {"
         " throw new Error('policy: ' + event.violatedDirective) })"
     )
-    page.goto(phone.path)
-    for label, value in (("Day", "17"), ("Month", "5"), ("Year", "1980")):
-        page.get_by_label(label).fill(value)
-    page.get_by_role("button", name="Continue").click()
+    ticket = tickets.make_ticket(phone.link, NOW)
+    context.add_cookies([{"name": tickets.COOKIE, "value": ticket, "url": live_server.url}])
+    page.goto("/answer/")
     at(page, 1)
     yield page
     context.close()
@@ -100,11 +104,11 @@ def test_a_tap_before_the_script_has_come_is_saved_too(page):
     held: list[Route] = []
     page.route("**/answering.js", lambda route: held.append(route))
     page.goto("/answer/9/", wait_until="commit")
-    tap(page, 2)
     expect(page.locator("#help")).to_be_hidden()
+    tap(page, 2)
+    expect(page.locator("#help")).to_be_visible()
     assert stored() == {}
     held[0].continue_()
-    expect(page.locator("#help")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("Saved")
     assert stored() == {"9": 2}
     at(page, 9)
@@ -148,6 +152,22 @@ def test_the_crisis_text_needs_no_network(page):
     assert Alert.objects.get().state == AlertState.PROVISIONAL
     page.get_by_role("button", name="Next").tap()
     at(page, 10)
+
+
+def test_asking_for_a_call_stays_on_the_page_and_says_when_it_did_not_arrive(page):
+    page.goto("/answer/9/")
+    tap(page, 1)
+    said = page.locator("[data-call-me] [aria-live]")
+    page.route("**/answer/call/", refuse)
+    page.get_by_role("button", name="Please call me").tap()
+    expect(said).to_contain_text("Not sent")
+    expect(page.locator("#help")).to_contain_text("If you are in danger, call 999 now.")
+    assert not CallRequest.objects.exists()
+    page.unroute("**/answer/call/")
+    page.get_by_role("button", name="Please call me").tap()
+    expect(said).to_have_text("Your clinic can see that you would like a call")
+    at(page, 9)
+    assert CallRequest.objects.count() == 1
 
 
 def test_the_crisis_text_goes_when_the_answer_is_taken_back(page):
@@ -234,7 +254,7 @@ def test_one_tap_for_each_question_and_one_button_send_everything(page):
 @pytest.mark.parametrize("width", [320, 375, 1280])
 def test_no_page_is_wider_than_the_screen_and_every_target_is_large(page, width):
     page.set_viewport_size({"width": width, "height": 720})
-    for path in ("/answer/1/", "/answer/9/", "/answer/review/"):
+    for path in ("/answer/1/", "/answer/9/", "/answer/all/?missing=1", "/answer/review/"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         small = page.evaluate(
@@ -243,3 +263,110 @@ def test_no_page_is_wider_than_the_screen_and_every_target_is_large(page, width)
             ".filter(box => box.height < 44).length"
         )
         assert small == 0, path
+
+
+# -- All on one page -------------------------------------------------------------------------------
+
+
+def question(page: Page, number: int):
+    return page.locator(".asked").nth(number - 1)
+
+
+def test_on_one_page_each_tap_is_saved_and_nothing_moves(page, phone):
+    page.get_by_role("button", name="Show all on one page").tap()
+    expect(page).to_have_url(re.compile("/answer/all/"))
+    question(page, 2).locator(".option-card").nth(3).tap()
+    question(page, 1).locator(".option-card").nth(1).tap()
+    for number in (1, 2):
+        expect(question(page, number).get_by_role("status")).to_have_text("Saved")
+    assert stored() == {"1": 1, "2": 3}
+    # Another window answers: other questions do not meet, the same one shows what is stored.
+    phone.let_in()
+    phone.send(3, 2)
+    phone.send(4, 2)
+    question(page, 4).locator(".option-card").nth(0).tap()
+    expect(question(page, 4).get_by_label("More than half the days")).to_be_checked()
+    question(page, 9).locator(".option-card").nth(1).tap()
+    panel = question(page, 9).locator(".crisis")
+    expect(panel).to_be_visible()
+    expect(panel).to_be_focused()
+    expect(question(page, 9).get_by_role("status")).to_have_text("Saved")
+    page.get_by_role("button", name="Look over my answers").tap()
+    expect(page.get_by_role("heading", name="11 questions have no answer yet")).to_be_visible()
+    page.get_by_role("button", name="Leave them open and go on").tap()
+    page.get_by_role("link", name="Continue").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Look over your answers")
+    assert stored()["9"] == 1
+    page.go_back()
+    expect(page.get_by_text("please get help now")).to_be_visible()
+
+
+def test_on_one_page_nothing_is_lost_without_a_connection(page):
+    page.goto("/answer/all/")
+    page.route(SAVE, refuse)
+    question(page, 1).locator(".option-card").nth(2).tap()
+    question(page, 3).locator(".option-card").nth(2).tap()
+    for number in (1, 3):
+        expect(question(page, number).get_by_role("status")).to_contain_text("Not saved yet")
+    page.unroute(SAVE)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    for number in (1, 3):
+        expect(question(page, number).get_by_role("status")).to_have_text("Saved")
+    assert stored() == {"1": 2, "3": 2}
+
+
+def test_what_changed_elsewhere_is_shown_though_the_line_fails_right_after(page, phone):
+    page.goto("/answer/all/")
+    phone.let_in()
+    phone.send(4, 2)
+    calls: list[Route] = []
+
+    def fail_second(route: Route) -> None:
+        calls.append(route)
+        if len(calls) == 1:
+            page.wait_for_timeout(300)
+        route.abort("connectionfailed") if len(calls) == 2 else route.continue_()
+
+    page.route(SAVE, fail_second)
+    question(page, 4).locator(".option-card").nth(0).tap()
+    question(page, 5).locator(".option-card").nth(1).tap()
+    expect(question(page, 4).get_by_label("More than half the days")).to_be_checked()
+    assert stored() == {"4": 2, "5": 1}
+
+
+# -- The clinic's tablet ---------------------------------------------------------------------------
+
+
+def test_a_tablet_left_before_the_birth_date_asks_whether_somebody_is_there(
+    page, patient, clinician, monkeypatch
+):
+    monkeypatch.setattr(guards, "ASKS_AFTER", timedelta(seconds=1))
+    made = workflows.hand_over_tablet(patient=patient, by=clinician.actor, now=NOW)
+    page.goto("/tablet/")
+    page.get_by_label("Code").fill(made.code)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Are you still there?")
+    monkeypatch.undo()
+    page.get_by_role("link", name="Go on").click()
+    expect(page.get_by_label("Year")).to_be_visible()
+
+
+# -- The daily mood check --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("width", "height"), [(375, 720), (320, 568)])
+def test_what_sends_the_mood_check_is_in_sight_and_two_taps_do_it(page, enrolment, width, height):
+    ticket = ask(enrolment, "MOOD-1")
+    page.context.add_cookies(
+        [{"name": tickets.COOKIE, "value": ticket, "url": page.url.split("/answer")[0]}]
+    )
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("/answer/?arrived=1")
+    page.wait_for_url("**/answer/1/?arrived=1")
+    box = page.get_by_role("button", name="Send").bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= height
+    tap(page, 6)
+    page.get_by_role("button", name="Send").tap()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+    assert Score.objects.get().value == 6

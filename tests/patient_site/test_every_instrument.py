@@ -7,22 +7,24 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM
 from outcomes.clinics.models import User
 from outcomes.delivery import services as delivery
 from outcomes.delivery import sitting as tickets
-from outcomes.instruments.definition import load_library
+from outcomes.delivery.models import Link
 from outcomes.instruments.models import InstrumentVersion
-from outcomes.responses.models import Score
+from outcomes.patient_site import remembering
+from outcomes.responses.models import Mode, Score
 from outcomes.scheduling.models import Assignment, ScheduleRule
 from outcomes.workflows import Enrolment
 from tests.browser import AXE, NEEDS_CHROMIUM
 from tests.conftest import NOW, signed_in
+from tests.library import LIBRARY
 
-BUNDLED = [code for code, definition in load_library().items() if definition.is_sendable]
+BUNDLED = [code for code, definition in LIBRARY.items() if definition.is_sendable]
 
 pytestmark = NEEDS_CHROMIUM
 
@@ -62,6 +64,18 @@ def ask(enrolment: Enrolment, code: str) -> str:
     return tickets.make_ticket(delivery.create_link(invitation=invitation, now=NOW), NOW)
 
 
+def save(code: str, answers: dict[str, int]) -> None:
+    """Keep these answers, as from another device of the patient."""
+    workflows.save_answers(
+        assignment_id=Assignment.objects.get(rule_code=f"only-{code}").pk,
+        answers=answers,
+        language="en",
+        mode=Mode.LINK,
+        by=SYSTEM,
+        now=NOW,
+    )
+
+
 def look(page: Page) -> None:
     """Assert that the screen has no barrier and does not scroll sideways."""
     page.wait_for_load_state("load")
@@ -85,27 +99,32 @@ def test_it_is_answered_to_the_end_at_375_px(
         [{"name": tickets.COOKIE, "value": ask(enrolment, code), "url": live_server.url}]
     )
     page = context.new_page()
+    definition = LIBRARY[code]
+    before = definition.items[:-1]
     page.goto("/answer/")
-    number = 1
-    while "/answer/review/" not in page.url:
-        page.wait_for_url(f"**/answer/{number}/")
-        if number == 1:
-            look(page)
-        # The last answer opens every branch. The first is tapped; keys do not pause to move on.
-        if number == 1:
-            page.locator(".option-card").last.tap()
-            if page.locator("section.crisis").first.is_visible():
-                page.get_by_role("button", name="Next").click()
-        else:
-            page.locator("input[name=value]").last.press("Space")
+    if before:
+        page.wait_for_url("**/answer/1/")
+        look(page)
+        page.locator(".option-card").last.tap()
+        if page.locator("section.crisis").first.is_visible():
             page.get_by_role("button", name="Next").click()
-        number += 1
-        page.wait_for_url(lambda url, n=number: f"/answer/{n}/" in url or "/review/" in url)
-    look(page)
-    page.get_by_role("button", name="Send my answers").first.click()
+        page.wait_for_url("**/answer/2/")
+        # The pages between are made as these are. The last option of each opens every branch.
+        save(code, {item.link_id: item.options[-1].value for item in before})
+        words = definition.wording("en").items
+        longest = max(range(len(before)), key=lambda at: len(words[before[at].link_id]))
+        page.goto(f"/answer/{longest + 1}/")
+        look(page)
+        page.goto("/answer/")
+    page.wait_for_url(f"**/answer/{len(definition.items)}/")
+    page.locator("input[name=value]").last.press("Space")
+    if before:
+        page.get_by_role("button", name="Next").click()
+        page.wait_for_url("**/answer/review/")
+        look(page)
+    page.get_by_role("button", name="Send").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
     context.close()
-    definition = load_library()[code]
     results = dict(Score.objects.current().values_list("scale", "value"))
     assert set(results) == {row.code for row in (*definition.scales, *definition.levels)}
     assert all(results[scale.code] is not None for scale in definition.scales)
@@ -127,6 +146,79 @@ def test_a_gate_opened_in_the_review_leads_to_what_it_opens(
     page.goto("/answer/1/?review")
     page.get_by_label("Yes", exact=True).locator("..").tap()
     page.wait_for_url("**/answer/2/")
+    context.close()
+
+
+def test_on_one_page_a_gate_opens_what_it_leads_to(
+    chromium: Browser, live_server, enrolment: Enrolment
+) -> None:
+    context = chromium.new_context(
+        viewport={"width": 375, "height": 720}, has_touch=True, base_url=live_server.url
+    )
+    ticket = ask(enrolment, "PC-PTSD-5")
+    context.add_cookies([{"name": tickets.COOKIE, "value": ticket, "url": live_server.url}])
+    page = context.new_page()
+    page.goto("/answer/all/")
+    look(page)
+    expect(page.locator(".asked")).to_have_count(1)
+    page.locator("input[type=radio]").last.press("Space")
+    expect(page.locator(".asked")).to_have_count(6)
+    expect(page.locator("input[type=radio]").nth(1)).to_be_focused()
+    page.locator(".asked").nth(3).locator(".option-card").last.tap()
+    expect(page.locator(".asked").nth(3).get_by_role("status")).to_have_text("Saved")
+    page.locator(".asked").first.locator(".option-card").first.tap()
+    expect(page.locator(".asked")).to_have_count(1)
+    context.close()
+
+
+def test_on_one_page_a_line_that_fails_delays_what_a_gate_opens_and_no_tap(
+    chromium: Browser, live_server, enrolment: Enrolment
+) -> None:
+    context = chromium.new_context(
+        viewport={"width": 375, "height": 720}, has_touch=True, base_url=live_server.url
+    )
+    ticket = ask(enrolment, "PC-PTSD-5")
+    context.add_cookies([{"name": tickets.COOKIE, "value": ticket, "url": live_server.url}])
+    page = context.new_page()
+    page.goto("/answer/all/")
+    cards = page.locator(".asked").first.locator(".option-card")
+    failing = iter([True])
+
+    def fail_once(route: Route) -> None:
+        """Tap again while the page is fetched, then let the fetch fail."""
+        if next(failing, False):
+            cards.first.tap()
+            cards.last.tap()
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/answer/all/", fail_once)
+    cards.last.tap()
+    expect(page.locator(".asked")).to_have_count(6)
+    page.locator(".asked").nth(5).locator(".option-card").last.tap()
+    expect(page.locator(".asked").nth(5).get_by_role("status")).to_have_text("Saved")
+    context.close()
+
+
+def test_a_mood_check_takes_two_taps_from_the_message_to_done(
+    chromium: Browser, live_server, enrolment: Enrolment
+) -> None:
+    ask(enrolment, "MOOD-1")
+    link = Link.objects.get()
+    secret = workflows.remember_device(invitation=link.invitation, by=SYSTEM, now=NOW)
+    context = chromium.new_context(
+        viewport={"width": 375, "height": 720}, has_touch=True, base_url=live_server.url
+    )
+    cookie = {"name": remembering.COOKIE, "value": remembering.SIGNER.sign(secret)}
+    context.add_cookies([{**cookie, "url": live_server.url}])
+    page = context.new_page()
+    page.goto("/a/" + delivery.address_of(link).split("/a/")[1])
+    look(page)
+    page.locator(".option-card").nth(4).tap()
+    page.get_by_role("button", name="Send").tap()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
+    assert Score.objects.get().value is not None
     context.close()
 
 

@@ -59,6 +59,7 @@ def test_it_says_why_how_long_and_who_looks(phone):
     assert "If you are in danger, call" in page
     assert 'href="tel:999"' in page
     assert 'href="tel:+12025550123"' in page
+    assert "<details" not in page
 
 
 def test_it_names_neither_the_patient_nor_a_questionnaire(phone, patient, clinician):
@@ -115,12 +116,7 @@ def expired(phone: Phone) -> str:
     return phone.path
 
 
-def not_yet_open(phone: Phone) -> str:
-    Invitation.objects.update(opens_at=NOW + timedelta(hours=1))
-    return phone.path
-
-
-@pytest.mark.parametrize("make", [unknown, revoked, withdrawn, expired, not_yet_open])
+@pytest.mark.parametrize("make", [unknown, revoked, withdrawn, expired])
 @pytest.mark.parametrize("language", ["en", "de"])
 def test_unknown_expired_and_revoked_links_look_the_same(phone, make, language):
     headers = {"Accept-Language": language}
@@ -131,7 +127,29 @@ def test_unknown_expired_and_revoked_links_look_the_same(phone, make, language):
             assert (reply.status_code, reply.content) == (404, reference.content)
             assert reply.headers == reference.headers
             assert not reply.cookies
-    assert b"This link does not work any more" in reference.content
+    assert language != "en" or b"This link does not work any more" in reference.content
+
+
+@pytest.mark.parametrize("later", ["invitation", "questions"])
+def test_a_link_that_is_not_open_yet_says_on_which_day_it_opens(phone, patient, later):
+    patient.time_zone = "Pacific/Auckland"
+    patient.save()
+    opens_at = NOW + timedelta(hours=20)
+    if later == "invitation":
+        Invitation.objects.update(opens_at=opens_at)
+    else:
+        asked = Assignment.objects.filter(state="open")
+        asked.update(opens_at=opens_at, due_at=opens_at, closes_at=opens_at + timedelta(days=1))
+    page = phone.client.get(phone.path)
+    assert page.status_code == 200
+    assert b"These questions are not open yet" in page.content
+    assert b"They open on Tuesday 3 February." in page.content
+    assert tickets.COOKIE not in phone.client.cookies
+
+
+def test_a_link_that_is_not_open_yet_and_was_taken_back_is_like_any_other(phone):
+    Invitation.objects.update(opens_at=NOW + timedelta(hours=20), revoked_at=NOW)
+    assert phone.client.get(phone.path).content == Client().get("/a/x/").content
 
 
 def test_the_patients_language_does_not_show_on_a_link_that_is_over(phone, patient):
@@ -186,6 +204,21 @@ def test_only_trusted_proxies_say_where_a_request_came_from(rf, settings, truste
     settings.TRUSTED_PROXIES = trusted
     request = rf.get("/", headers={"X-Forwarded-For": forwarded})
     assert throttle.client_address(request) == seen
+
+
+@pytest.mark.parametrize(
+    ("address", "counted_by"),
+    [
+        ("198.51.100.1", "198.51.100.1"),
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+        ("2001:db8:0:1:2:3:4:5", "2001:db8:0:1::/64"),
+        ("2001:db8::9%eth0", "2001:db8::/64"),
+        ("", ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_misses_are_counted_by_what_one_caller_has(rf, address, counted_by):
+    assert throttle.client_network(rf.get("/", REMOTE_ADDR=address)) == counted_by
 
 
 # -- The right person ----------------------------------------------------------------------------

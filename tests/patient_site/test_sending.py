@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,13 +10,16 @@ from django.test import Client
 
 from outcomes import workflows
 from outcomes.alerts.models import Alert
+from outcomes.clinics.models import Clinic
 from outcomes.delivery import sitting as tickets
-from outcomes.delivery.models import Invitation, Message, MessageState
+from outcomes.delivery.models import HandOver, Invitation, Message, MessageState
 from outcomes.patient_site import guards
 from outcomes.responses.models import QuestionnaireResponse, ResponseStatus, Score
 from outcomes.scheduling.models import Assignment
 from tests.conftest import NOW
-from tests.patient_site.conftest import Phone
+from tests.instruments.test_services import add_words
+from tests.patient_site.conftest import BIRTH_DATE, Phone
+from tests.screener import give_screener
 
 OTHER_SITTING = "0b8f6f0e-8c67-4b3f-8a0d-000000000000"
 
@@ -57,15 +61,16 @@ def test_changing_an_answer_leads_back_to_the_review(inside):
 
 def test_a_positive_answer_changed_in_the_review_shows_the_crisis_text_and_leads_back(inside):
     inside.answer_all(0)
-    page = text_of(inside.send(9, 1, review="1"))
+    page = text_of(inside.follow(inside.send(9, 1, review="1")))
     assert "please get help now" in page
-    assert 'href="/answer/review/"' in page
+    assert 'href="/answer/"' in page
+    assert inside.client.get("/answer/")["Location"] == "/answer/review/"
 
 
 def test_nothing_is_sent_while_nothing_is_answered(inside):
     assert "You have not answered any question yet" in text_of(inside.client.get("/answer/review/"))
     inside.send(1, action="skip")
-    assert inside.submit().status_code == 200
+    assert b"You have not answered any question yet" in inside.follow(inside.submit()).content
     assert not Score.objects.exists()
     assert Invitation.objects.get().completed_at is None
 
@@ -75,7 +80,8 @@ def test_nothing_is_sent_while_nothing_is_answered(inside):
 )
 def test_a_review_sent_broken_shows_itself_again(inside, data):
     inside.send(1, 1)
-    assert inside.client.post("/answer/review/", data).status_code == 200
+    page = inside.follow(inside.client.post("/answer/review/", data))
+    assert b"Look over your answers" in page.content
     assert not Score.objects.exists()
 
 
@@ -146,7 +152,8 @@ def test_answers_changed_after_the_review_was_read_are_shown_again_first(inside)
     inside.answer_all(1)
     seen = inside.sitting.seen
     inside.send(1, 3)
-    page = inside.client.post("/answer/review/", {"sitting_id": OTHER_SITTING, "seen": seen})
+    data = {"sitting_id": OTHER_SITTING, "seen": seen}
+    page = inside.follow(inside.client.post("/answer/review/", data))
     assert b"An answer was changed in another window meanwhile" in page.content
     assert not Score.objects.exists()
 
@@ -212,6 +219,29 @@ def test_thanks_without_a_plan_or_a_named_clinician_says_less(inside, enrolment)
     assert "What comes next" not in page
 
 
+def test_where_the_clinic_allows_it_thanks_shows_the_totals_so_far_and_says_no_more(inside):
+    Clinic.objects.update(shows_trend=True)
+    inside.answer_all(1)
+    inside.send(11, action="skip")
+    inside.submit()
+    page = text_of(inside.client.get("/answer/thanks/"))
+    totals = re.findall(r'<th scope="row">([^<]+)</th><td>([^<]+)</td>', page)
+    assert totals == [("2 Feb 2026", "9 of 27"), ("2 Feb 2026", "no total")]
+    assert "Patient Health Questionnaire" in page
+    for word in ("mild", "severe", "better", "worse", "response", "Several days"):
+        assert word not in page
+
+
+def test_a_tablet_shows_no_totals(inside, patient, clinician):
+    Clinic.objects.update(shows_trend=True)
+    made = workflows.hand_over_tablet(patient=patient, by=clinician.actor, now=NOW)
+    tablet = Client()
+    tablet.post("/tablet/", {"code": made.code})
+    tablet.post("/tablet/start/", BIRTH_DATE)
+    phone = Phone(tablet, HandOver.objects.get().link)
+    assert "Your totals" not in sent(phone, 0)
+
+
 def test_the_ticket_is_taken_back(inside):
     sent(inside, 1)
     assert inside.client.cookies[tickets.COOKIE].value == ""
@@ -241,3 +271,45 @@ def test_a_shared_phone_asks_the_next_time_again(inside, patient, clinician):
     assert address
     page = inside.client.get("/" + address.split("/", 3)[3])
     assert b"Your date of birth" in page.content
+
+
+# -- The screener after a positive answer --------------------------------------------------------
+
+
+def test_the_screener_is_asked_at_the_end_before_the_review(inside, clinic):
+    give_screener(clinic, NOW)
+    inside.answer_all(0)
+    assert len(inside.sitting.steps) == 18
+    inside.send(9, 1)
+    assert [step.text for step in inside.sitting.steps[18:]] == [
+        "Question 1",
+        "Question 2",
+        "Question 6",
+    ]
+    assert inside.client.get("/answer/")["Location"] == "/answer/19/"
+    for number in (19, 20, 21):
+        inside.send(number, 0)
+    assert inside.client.get("/answer/")["Location"] == "/answer/review/"
+    inside.submit()
+    codes = QuestionnaireResponse.objects.final().values_list("assignment__instrument__code")
+    assert sorted(code for (code,) in codes) == ["C-SSRS-screener", "GAD-7", "PHQ-9"]
+
+
+def test_a_positive_answer_changed_in_the_review_leads_to_the_screener(inside, clinic):
+    give_screener(clinic, NOW)
+    inside.answer_all(0)
+    page = inside.follow(inside.send(9, 2, review="on")).content.decode()
+    assert 'href="/answer/"' in page
+    assert inside.client.get("/answer/")["Location"] == "/answer/19/"
+
+
+def test_questionnaires_worded_in_different_languages_are_sent_together(phone, clinic, patient):
+    add_words(clinic, "PHQ-9", NOW, language="es")
+    type(patient).objects.update(language="es")
+    phone.let_in()
+    languages = [*dict.fromkeys(step.wording.language for step in phone.sitting.steps)]
+    assert languages == ["es", "en"]
+    phone.send(1, 0)
+    phone.submit()
+    rows = QuestionnaireResponse.objects.final().order_by("assignment__instrument__code")
+    assert [row.language for row in rows] == ["en", "es"]

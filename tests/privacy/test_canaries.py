@@ -89,6 +89,11 @@ def test_a_link_in_a_log_line_is_redacted(capsys: pytest.CaptureFixture[str]) ->
     )
     assert RedactLinks().filter(record)
     assert record.getMessage() == "Not Found: /a/[redacted]/not-for-me/"
+    for door in ("tablet", "own"):
+        path = f"/{door}/SECRET/"
+        record = logging.LogRecord("x", logging.INFO, "", 1, "GET %s 302", (path,), None)
+        assert RedactLinks().filter(record)
+        assert record.getMessage() == f"GET /{door}/[redacted]/ 302"
 
 
 def test_tasks_take_no_arguments() -> None:

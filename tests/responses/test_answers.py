@@ -82,6 +82,35 @@ def test_an_older_window_does_not_overwrite_a_newer(item: Assignment, now: datet
     assert QuestionnaireResponse.objects.get().answers == {"1": 3}
 
 
+def test_two_windows_that_answer_different_questions_do_not_meet(
+    item: Assignment, now: datetime
+) -> None:
+    save(item, {"1": 2}, now, revision=0)
+    response = save(item, {"2": 3}, now, revision=0)
+
+    assert response.answers == {"1": 2, "2": 3}
+    with pytest.raises(StaleRevision):
+        save(item, {"3": 1, "1": 0}, now, revision=0)
+    assert save(item, {"3": 1, "1": 0}, now, revision=1).answers == {"1": 0, "2": 3, "3": 1}
+
+
+def test_what_is_stored_already_is_no_conflict_and_no_change(
+    item: Assignment, now: datetime
+) -> None:
+    save(item, {"1": 2}, now)
+    response = save(item, {"1": 2}, now + timedelta(seconds=5), revision=0)
+
+    assert response.revision == 1
+    assert response.changed_in == {"1": 1}
+
+
+def test_a_question_skipped_elsewhere_is_a_conflict_too(item: Assignment, now: datetime) -> None:
+    save(item, {"1": None}, now, revision=0)
+
+    with pytest.raises(StaleRevision):
+        save(item, {"1": 2}, now, revision=0)
+
+
 @pytest.mark.parametrize(
     "answers", [{"1": 4}, {"1": -1}, {"11": 0}, {"1": True}, {"1": 1.0}, {"1": "1"}]
 )
@@ -223,3 +252,19 @@ def test_a_submission_older_than_the_last_tap_is_refused(item: Assignment, now: 
             revision=1,
         )
     assert QuestionnaireResponse.objects.get().answers == {"1": 1, "9": 3}
+
+
+def test_a_submission_of_just_what_is_stored_was_seen(item: Assignment, now: datetime) -> None:
+    save(item, ANSWERS, now)
+
+    submission = workflows.submit_response(
+        assignment_id=item.pk,
+        answers=ANSWERS,
+        submission_id="x",
+        language="en",
+        mode=Mode.LINK,
+        by=SYSTEM,
+        now=now,
+        revision=0,
+    )
+    assert submission.response.answers == {**ANSWERS, "10": None}

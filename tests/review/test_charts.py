@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from outcomes.care.models import Route, TreatmentSession
 from outcomes.instruments.definition import load_library
-from outcomes.review import trajectory
+from outcomes.review import marked, measures
 from outcomes.review.change import Baseline, ScorePoint
 from outcomes.review.charts import (
     Band,
@@ -29,20 +29,25 @@ from outcomes.review.charts import (
     Marker,
     Panel,
     Point,
+    QuartilePoint,
     SessionMark,
     Window,
     WindowState,
     describe,
+    draw_intervals,
+    draw_layouts,
     draw_sparkline,
     draw_trajectory,
+    interval_words,
     strip,
 )
 from outcomes.review.charts.axis import TimeScale, ValueScale, date_ticks, value_ticks
-from outcomes.review.charts.ground import TINTS
+from outcomes.review.charts.ground import CLINIC, TINTS
 from outcomes.review.charts.layout import FORMS, roomiest, rows, spread, width_of, wrap
 from outcomes.review.charts.sheet import lay_out, runs
 from outcomes.review.charts.svg import CHANGE, DATA, FRAME, INK, MUTED, SAFETY, safe
-from outcomes.review.trajectory import Measure, StoredScore
+from outcomes.review.gathered import StoredScore
+from outcomes.review.measures import Measure
 
 LONDON = ZoneInfo("Europe/London")
 START = datetime(2026, 8, 1, 8, tzinfo=UTC)
@@ -153,11 +158,13 @@ def test_every_point_can_be_focused_and_tells_all_its_facts() -> None:
     ]
     told = [group.get("aria-label") for group in points]
     assert told == [
-        "PHQ-9 21, severe, 1 Aug 2026 09:00, safety answer: item 9",
-        "PHQ-9 20, severe, 8 Aug 2026 09:00, 5 days after session 1",
-        "PHQ-9 15, moderately severe, 22 Aug 2026 09:00, 19 days after session 1, prorated",
-        "PHQ-9 9, mild, 31 Aug 2026 09:00, 28 days after session 1, answered late",
-        "PHQ-9 7, mild, 5 Sep 2026 09:00, 33 days after session 1, imported",
+        "PHQ-9 21, severe, 1 Aug 2026 09:00, baseline, safety answer: item 9",
+        "PHQ-9 20, severe, 8 Aug 2026 09:00, 5 days after session 1, −1 from baseline",
+        "PHQ-9 15, moderately severe, 22 Aug 2026 09:00, 19 days after session 1,"
+        " −6 from baseline, prorated",
+        "PHQ-9 9, mild, 31 Aug 2026 09:00, 28 days after session 1, −12 from baseline,"
+        " answered late",
+        "PHQ-9 7, mild, 5 Sep 2026 09:00, 33 days after session 1, −14 from baseline, imported",
     ]
     assert {group.get("role") for group in points} == {"img"}
     assert [group.findtext(f"{SVG}title") for group in points] == told
@@ -201,7 +208,7 @@ def test_a_session_tells_its_status_route_and_dose_as_recorded() -> None:
 def test_without_a_baseline_it_says_why_and_draws_no_lines_for_it() -> None:
     panel = phq9((Point(day(3), 12),), baseline_reason="There is no score before session 1.")
     told = words_in(draw_trajectory(chart(panel)))
-    assert "No baseline: there is no score before session 1." in told
+    assert "No baseline: There is no score before session 1." in told
     assert not any(words.startswith(("Baseline", "Response", "Remission")) for words in told)
 
 
@@ -254,6 +261,17 @@ def test_the_remission_line_is_labelled_as_its_rule_was_published(
     panel = phq9((Point(day(0), 20),), direction=direction, remission_line=7, remission_kind=kind)
     told = [words.replace("\u00a0", " ") for words in words_in(draw_trajectory(chart(panel)))]
     assert label in told
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_watched_scale_has_the_line_of_its_published_cutoff(layout: Layout) -> None:
+    definition = load_library()["ASRM"]
+    panel = measures.panel_of(definition, definition.scales[0], (), (), Baseline(None, None, ""))
+    assert (panel.cutoff_line, panel.remission_line) == (6, None)
+    told = words_in(draw_trajectory(chart(replace(panel, points=(Point(day(0), 8),))), layout))
+    line = " ".join(told).replace("\u00a0", " ")
+    assert "Cut-off ≥ 6" in line
+    assert "published cut-off, at which an alert is raised" in line
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -349,6 +367,29 @@ def test_many_treatment_changes_become_letters_with_a_key() -> None:
     assert "A: Change number 0, 21 Aug 2026" in told
     assert "AD: Change number 29, 19 Sep 2026" in told
     assert "Change number 0" not in told
+
+
+# -- The clinic's band ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_clinics_band_is_drawn_behind_and_told_with_its_counts(layout: Layout) -> None:
+    band = (
+        QuartilePoint(day(2), 12, 16, 20, 64),
+        QuartilePoint(day(9), 9, 12, 17, 41),
+        QuartilePoint(day(900), 0, 0, 0, 20),
+    )
+    panel = replace(COURSE.panels[0], clinic_band=band)
+    drawn = draw_trajectory(replace(COURSE, panels=(panel,), end=day(60)), layout)
+    told = " ".join(words_in(drawn))
+    assert "middle half of comparable starters (n 20 to 64), descriptive, not a target" in told
+    shape = next(
+        path.get("d", "")
+        for path in tree(drawn).iter(f"{SVG}path")
+        if path.get("fill") == CLINIC and path.get("fill-opacity")
+    )
+    assert shape.count("L") == 3
+    assert CLINIC not in draw_trajectory(COURSE, layout)
 
 
 # -- Missing stays missing -----------------------------------------------------------------------
@@ -537,13 +578,18 @@ def test_the_summary_is_one_factual_line(panel: Panel, told: str) -> None:
     assert describe(panel, LONDON) == told
 
 
-def test_a_chart_of_many_points_is_one_labelled_image_without_tab_stops() -> None:
+def test_of_many_points_each_panel_is_one_stop_that_holds_them_all() -> None:
     points = tuple(Point(day(number), number % 28) for number in range(41))
     drawn = tree(draw_trajectory(chart(phq9(points))))
-    assert drawn.get("role") == "img"
     assert "PHQ-9 rose from 0" in drawn.get("aria-label", "")
-    assert not any(element.get("tabindex") for element in drawn.iter())
-    assert tree(draw_trajectory(chart(phq9(points[:40])))).get("role") == "group"
+    (stop,) = [element for element in drawn.iter() if element.get("tabindex")]
+    first, told = stop.get("data-points", "").split(";")
+    assert int(first) == int(day(0).timestamp()) // 60
+    steps = [step.split(",") for step in told.split(" ")]
+    assert sum(int(step) for step, _value in steps) == 40 * 24 * 60
+    assert [float(value) for _step, value in steps] == [point.value for point in points]
+    marks = [element for element in stop if element.tag.endswith("g")]
+    assert len(marks) == len(points)  # what steps through them finds each one's place
 
 
 # -- Safe by construction ------------------------------------------------------------------------
@@ -767,8 +813,8 @@ def test_remission_is_judged_and_drawn_by_the_rule_as_published(
     scale = definition.scales[0]
     assert scale.remission is not None
     scale = replace(scale, remission=replace(scale.remission, kind=kind))
-    verdicts = [trajectory._remission(scale, ScorePoint(day(0), value)) for value in (6, 7, 8)]
-    panel = trajectory._panel(definition, scale, (), (), Baseline(None, None, ""))
+    verdicts = [measures.remission_of(scale, ScorePoint(day(0), value)) for value in (6, 7, 8)]
+    panel = measures.panel_of(definition, scale, (), (), Baseline(None, None, ""))
     if met is None:
         assert verdicts == [None, None, None]
         assert panel.remission_line is None
@@ -779,7 +825,7 @@ def test_remission_is_judged_and_drawn_by_the_rule_as_published(
 
 def test_the_hamilton_scale_is_in_remission_at_seven() -> None:
     definition = load_library()["HAM-D17"]
-    panel = trajectory._panel(definition, definition.scales[0], (), (), Baseline(None, None, ""))
+    panel = measures.panel_of(definition, definition.scales[0], (), (), Baseline(None, None, ""))
     told = words_in(draw_trajectory(chart(replace(panel, points=(Point(day(0), 20),)))))
     assert "Remission ≤\u00a07" in told
 
@@ -796,7 +842,7 @@ def test_a_session_is_labelled_in_short_by_route_and_dose(
     route: str, unit: str, short: str
 ) -> None:
     session = TreatmentSession(route=route, dose_amount=Decimal("40.00"), dose_unit=unit)
-    assert trajectory._short_label(session) == short
+    assert marked._short_label(session) == short
 
 
 def measured(first_session: datetime | None, *values: int, code: str = "GAD-7") -> Measure:
@@ -808,8 +854,8 @@ def measured(first_session: datetime | None, *values: int, code: str = "GAD-7") 
         )
         for at, value in enumerate(values)
     ]
-    with mock.patch.object(trajectory, "definition_of", return_value=definition):
-        return trajectory._measure(scores, (), first_session, {}, LONDON)
+    with mock.patch.object(measures, "definition_of", return_value=definition):
+        return measures.measure_of(scores, (), first_session, {}, LONDON)
 
 
 def card(measure: Measure) -> str:
@@ -838,3 +884,49 @@ def test_the_card_says_in_a_sentence_why_there_is_no_response() -> None:
     told = card(measured(day(5), 8, 4))
     assert "The baseline is below 10: a percentage would mislead." in told
     assert "response" not in told
+
+
+# -- Days between sessions -----------------------------------------------------------------------
+
+
+def test_days_since_the_last_session_stand_beside_the_earlier_intervals() -> None:
+    drawn = tree(draw_intervals((19, 26, 31), 23))
+    told = "Days since the last session: 23; earlier intervals: 19, 26, 31."
+    assert drawn.get("aria-label") == interval_words((19, 26, 31), 23) == told
+    assert {"19", "23", "26", "31"} <= set(words_in(draw_intervals((19, 26, 31), 23)))
+    assert draw_intervals((), None) == interval_words((), None) == ""
+    assert interval_words((), 4) == "Days since the last session: 4."
+
+
+# -- Light layers --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_daily_mood_is_one_path_of_dots_in_a_thin_panel(layout: Layout) -> None:
+    moods = tuple(Point(day(at / 2), at % 11) for at in range(1800))
+    mood = Panel("MOOD-1", "Daily mood rating", 0, 10, "higher_is_better", points=moods)
+    data = replace(COURSE, panels=(*COURSE.panels, replace(mood, is_light=True)))
+    drawn = draw_trajectory(data, layout)
+    (group,) = (found for found in tree(drawn).iter(f"{SVG}g") if found.get("data-points"))
+    (path,) = group.iter(f"{SVG}path")
+    assert path.get("d", "").count("M") == 1800
+    steps = group.get("data-points", "").split(";")[1].split(" ")
+    assert [step.split(",")[1] for step in steps] == [str(at % 11) for at in range(1800)]
+    assert "daily check, one question" in words_in(drawn)
+    assert tree(drawn).get("role") == "group"
+
+
+def test_of_many_scores_each_is_a_dot_of_the_first_path_and_a_late_one_shows_it_too() -> None:
+    points = tuple(Point(day(index), 9, late=index == 7) for index in range(400))
+    drawn = tree(draw_trajectory(chart(phq9(points))))
+    (group,) = (found for found in drawn.iter(f"{SVG}g") if found.get("data-points"))
+    marks = [child for child in group if child.tag != f"{SVG}title"]
+
+    assert marks[0].get("d", "").count("M") == len(points)
+    assert [mark.tag.removeprefix(SVG) for mark in marks[1:]] == ["circle", "path"]
+
+
+def test_both_layouts_at_once_are_what_each_is_alone() -> None:
+    alone = tuple(draw_trajectory(COURSE, layout) for layout in ("wide", "narrow"))
+
+    assert draw_layouts(COURSE) == alone

@@ -2,70 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM
-from outcomes.care.models import SessionStatus
+from outcomes.care.models import Channel
 from outcomes.clinics.models import Clinic, User
 from outcomes.responses.models import Mode
-from outcomes.review import caseload, trajectory
+from outcomes.review import caseload, gathered, trajectory
+from outcomes.review.caseload import Filters
+from outcomes.review.worklists import WORKLISTS
 from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
-
-Answer = Callable[[int, datetime], None]
-
-
-@pytest.fixture
-def answer(enrolment: Enrolment) -> Answer:
-    """Answer whatever is open at a moment with the same value for every item."""
-
-    def fill(value: int, at: datetime) -> None:
-        workflows.invite_due(now=at)
-        for item in Assignment.objects.under_way():
-            count = 9 if item.instrument.code == "PHQ-9" else 7
-            workflows.submit_response(
-                assignment_id=item.pk,
-                answers=dict.fromkeys(map(str, range(1, count + 1)), value),
-                submission_id=str(item.pk),
-                language="en",
-                mode=Mode.LINK,
-                by=SYSTEM,
-                now=at,
-            )
-        workflows.replan_due(now=at)
-
-    return fill
-
-
-@pytest.fixture
-def treated(enrolment: Enrolment, clinician: User, answer: Answer, now: datetime) -> Enrolment:
-    """Baseline 27 and 21, one session on day 3, then 0 and 0 a week after it."""
-    answer(3, now)
-    session = enrolment.course.sessions.get(number=1)
-    at = now + timedelta(days=3)
-    workflows.edit_session(
-        session=session,
-        changes={
-            "status": SessionStatus.DONE,
-            "started_at": at,
-            "route": "iv",
-            "drug": "Ketamine",
-            "dose_amount": Decimal("40"),
-            "dose_unit": "mg",
-        },
-        reason="Held",
-        by=clinician.actor,
-        now=at,
-    )
-    answer(0, now + timedelta(days=10, hours=10))
-    return enrolment
+from tests.conftest import make_enrolment
+from tests.review.conftest import Answer
 
 
 def test_a_patient_without_scores_has_an_empty_trajectory(
@@ -113,7 +67,7 @@ def test_a_missed_window_is_shown_as_missed(enrolment: Enrolment, now: datetime)
     workflows.invite_due(now=now)
     workflows.expire_assignments(now=now + timedelta(days=4))
 
-    windows = trajectory._windows(enrolment.episode, now)
+    windows = gathered.windows_of(enrolment.episode)
 
     assert [window.state for window in windows["PHQ-9"]] == ["missed"]
 
@@ -153,62 +107,139 @@ def test_the_number_of_queries_does_not_grow(
         trajectory.build(treated.episode, now)
 
 
+MINE, EVERYBODY = Filters(), Filters(only_mine=False)
+
+
+def lines(
+    clinic: Clinic, user: User, at: datetime, filters: Filters = MINE
+) -> tuple[caseload.Line, ...]:
+    """Read the caseload as its page does."""
+    workflows.bring_caseload_up_to_date(clinic=clinic, now=at)
+    return caseload.build(clinic, user, at, filters).lines
+
+
 def test_the_caseload_shows_last_score_and_change(
     treated: Enrolment, clinic: Clinic, clinician: User, now: datetime
 ) -> None:
-    (line,) = caseload.build(clinic, clinician, now).lines
+    (line,) = lines(clinic, clinician, now)
 
-    assert line.last is not None
-    assert (line.last.value, line.band) == (0, "none-minimal")
+    assert (line.standing.last_value, line.standing.last_band) == (0, "none-minimal")
     assert line.change is not None
     assert line.change.absolute == -27
-    assert line.colour == "better"
-    assert line.open_alerts == 1
+    assert (line.colour, line.is_within_error) == ("better", False)
+    assert line.standing.open_alerts == 1
     assert "2 scores" in line.sparkline
+    later = now + timedelta(days=15)
+    assert replace(line, now=later).days_since_session == 12
+    assert replace(line, now=later).days_until_session == -9
 
 
-def test_a_change_within_measurement_error_is_not_coloured(
+def test_a_change_within_measurement_error_is_said_and_not_coloured(
     treated: Enrolment, clinic: Clinic, clinician: User, now: datetime
 ) -> None:
-    (line,) = caseload.build(clinic, clinician, now).lines
-    assert line.change is not None
-    small = replace(line.change, absolute=-4)
+    (line,) = lines(clinic, clinician, now)
+    line.standing.last_value = 22
 
-    assert (line.reliable_from, replace(line, change=small).colour) == (6, "none")
+    assert (line.is_within_error, line.colour) == (True, "none")
 
 
 def test_only_my_patients_unless_asked_for_all(
     treated: Enrolment, clinic: Clinic, admin: User, now: datetime
 ) -> None:
-    assert caseload.build(clinic, admin, now).lines == ()
-    assert len(caseload.build(clinic, admin, now, only_mine=False).lines) == 1
+    assert lines(clinic, admin, now) == ()
+    assert len(lines(clinic, admin, now, EVERYBODY)) == 1
 
 
 def test_another_clinics_patients_never_appear(
     treated: Enrolment, other_enrolment: Enrolment, clinic: Clinic, stranger: User, now: datetime
 ) -> None:
-    assert caseload.build(clinic, stranger, now, only_mine=False).lines == ()
+    assert lines(clinic, stranger, now, EVERYBODY) == ()
 
 
-def test_the_order_is_by_stated_need(
-    treated: Enrolment, clinic: Clinic, clinician: User, now: datetime
-) -> None:
-    from tests.conftest import make_enrolment
-
+def ward(clinic: Clinic, clinician: User, now: datetime) -> datetime:
+    """Let one patient be calm, one unreachable, one late; return a moment after."""
     calm = make_enrolment(clinic, clinician, "Abel")
     unreachable = make_enrolment(clinic, clinician, "Zoe")
-    unreachable.patient.contacts.all().delete()
     late = make_enrolment(clinic, clinician, "Yuri")
     workflows.invite_due(now=now)
+    workflows.change_contact(
+        patient=unreachable.patient, channel=Channel.EMAIL, value="", by=SYSTEM, now=now
+    )
     Assignment.objects.filter(patient__in=[calm.patient, unreachable.patient]).delete()
     Assignment.objects.filter(patient=late.patient).under_way().update(due_at=now)
+    return now + timedelta(hours=1)
 
-    later = now + timedelta(hours=1)
-    names = [
-        line.episode.patient.given_name for line in caseload.build(clinic, clinician, later).lines
-    ]
 
-    assert names == ["Robin", "Zoe", "Yuri", "Abel"]
+def test_the_order_is_by_stated_need_and_a_page_goes_on_where_the_last_one_ended(
+    treated: Enrolment,
+    clinic: Clinic,
+    clinician: User,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    later = ward(clinic, clinician, now)
+    order = [line.standing.given_name for line in lines(clinic, clinician, later)]
+    monkeypatch.setattr(caseload, "PER_PAGE", 1)
+    paged, after = [], None
+    for _ in order:
+        page = caseload.build(clinic, clinician, later, after=after)
+        paged += [line.standing.given_name for line in page.lines]
+        after = page.next_after
+
+    assert order == ["Robin", "Zoe", "Yuri", "Abel"]
+    assert (paged, after) == (order, None)
+
+
+def test_each_worklist_holds_those_its_rule_names(
+    treated: Enrolment, clinic: Clinic, clinician: User, now: datetime
+) -> None:
+    later = ward(clinic, clinician, now)
+    lines(clinic, clinician, later)
+
+    found = {
+        each.code: [
+            line.standing.given_name
+            for line in caseload.build(clinic, clinician, later, Filters(worklist=each.code)).lines
+        ]
+        for each in WORKLISTS
+    }
+    counts = caseload.build(clinic, clinician, later).counts
+
+    assert found == {
+        "unreviewed": ["Robin"],
+        "alerts": ["Robin"],
+        "overdue": ["Yuri"],
+        "worse": [],
+        "response": ["Robin"],
+        "lost": [],
+        "unreached": ["Zoe"],
+    }
+    assert {count.worklist.code: count.n for count in counts} == {
+        code: len(names) for code, names in found.items()
+    }
+    assert all(count.rule for count in counts)
+
+
+def test_many_are_not_counted_to_the_end(
+    clinic: Clinic, clinician: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = ward(clinic, clinician, now)
+    lines(clinic, clinician, later)
+    monkeypatch.setattr(caseload, "COUNTED_TO", 2)
+
+    assert caseload.build(clinic, clinician, later).total_words == "2+"
+
+
+@pytest.mark.parametrize("text", ["yur", "EXAMPLE yuri", "exa yu"])
+def test_a_search_finds_words_by_their_beginning(
+    clinic: Clinic, clinician: User, now: datetime, text: str
+) -> None:
+    later = ward(clinic, clinician, now)
+    lines(clinic, clinician, later)
+
+    found = caseload.build(clinic, clinician, later, Filters(worklist="alerts"), text=text).lines
+
+    assert [line.standing.given_name for line in found] == ["Yuri"]
 
 
 def test_a_message_that_reached_a_stranger_is_said_until_the_contact_is_set_anew(
@@ -221,12 +252,12 @@ def test_a_message_that_reached_a_stranger_is_said_until_the_contact_is_set_anew
     )
 
     def problem(at: datetime) -> str:
-        return caseload.build(clinic, clinician, at).lines[0].contact_problem
+        return str(lines(clinic, clinician, at)[0].standing.get_reach_problem_display())
 
     assert problem(later) == "Wrong person reached"
     workflows.change_contact(
         patient=enrolment.patient,
-        channel="email",  # type: ignore[arg-type]
+        channel=Channel.EMAIL,
         value="right@patient.example",
         by=clinician.actor,
         now=later + timedelta(hours=1),
@@ -240,10 +271,10 @@ def test_the_caseload_asks_a_constant_number_of_queries(
     now: datetime,
     django_assert_max_num_queries: DjangoAssertNumQueries,
 ) -> None:
-    from tests.conftest import make_enrolment
-
     for name in ("Abel", "Bea", "Cy", "Di", "Ed"):
         make_enrolment(clinic, clinician, name)
+    workflows.bring_caseload_up_to_date(clinic=clinic, now=now)
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(6):
+        workflows.bring_caseload_up_to_date(clinic=clinic, now=now)
         caseload.build(clinic, clinician, now)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -167,6 +168,7 @@ def test_reminders_count_from_the_opening_and_stop_at_the_close() -> None:
 
 # Repeats
 
+IDES = date(2026, 3, 15)
 
 DAILY = rule(
     code="daily", instruments=("MOOD-1",), offset=Offset(2, "days"), time_of_day=time(18),
@@ -209,6 +211,27 @@ def test_a_repeat_in_hours_ends_by_days_too() -> None:
     assert due_times(daily, course(session("s1", "10 10:00"))) == [at("11 22:00"), at("12 22:00")]
 
 
+def test_a_repeat_ends_with_a_day_of_the_patients_calendar() -> None:
+    # 15 March has begun in Auckland (UTC+13) when it is 11:00 UTC on the 14th.
+    daily = rule(offset=Offset(1, "days"), repeat_every_days=1, repeat_until=RepeatUntil(date=IDES))
+    assert due_times(daily, course(session("s1", "11 12:00"))) == [
+        at("12 12:00"), at("13 12:00"), at("14 12:00"), at("15 12:00"),
+    ]  # fmt: skip
+    auckland = course(session("s1", "11 12:00"), zone="Pacific/Auckland")
+    assert due_times(daily, auckland) == [at("12 12:00"), at("13 12:00"), at("14 12:00")]
+
+
+def test_a_repeat_in_hours_is_a_true_number_of_hours() -> None:
+    twice_a_day = rule(offset=Offset(1, "days"), opens_before=2, closes_after=4,
+                       repeat_every_hours=12, repeat_until=RepeatUntil(days=2))  # fmt: skip
+    assert due_times(twice_a_day, course(session("s1", "10 10:00"))) == [
+        at("11 10:00"), at("11 22:00"), at("12 10:00"),
+    ]  # fmt: skip
+    # The clocks of London go forward in the night to 29 March 2026.
+    facts = course(session("s1", "27 18:00"), zone="Europe/London")
+    assert due_times(twice_a_day, facts) == [at("28 18:00"), at("29 06:00"), at("29 18:00")]
+
+
 def test_an_endless_repeat_is_planned_to_the_horizon() -> None:
     asks = planned(DAILY, course(session("s1", "1 10:00")), horizon_days=30)
     assert asks[-1].due_at == at("30 18:00")
@@ -228,6 +251,23 @@ def test_a_fixed_ask_stays_and_is_not_planned_again() -> None:
     facts = course(session("s1", "12 10:00"))
     sent = Fixed(("rule", 0, "s1", "PHQ-9"), at("11 04:00"), at("11 10:00"), at("11 22:00"))
     assert planned(rule(), replace(facts, fixed=(sent,)), now="11 05:00") == ()
+
+
+@pytest.mark.parametrize(("opened", "asked"), [("11 04:00", 0), ("3 04:00", 1)])
+def test_what_another_version_asked_is_the_same_ask_only_where_windows_meet(
+    opened: str, asked: int
+) -> None:
+    facts = course(session("s1", "10 10:00"))
+    day = int(opened.split()[0])
+    sent = Fixed(
+        ("rule", 0, "s1", "PHQ-9"), at(opened), at(f"{day} 10:00"), at(f"{day} 22:00"),
+        is_of_other_version=True,
+    )  # fmt: skip
+    answered = (AnswerFact("PHQ-9", at(opened) + timedelta(hours=1)),)
+    facts = replace(facts, fixed=(sent,), answers=answered)
+    assert len(planned(rule(), facts, now=f"{day} 06:00", PHQ_9=7)) == asked
+    own = replace(facts, fixed=(replace(sent, is_of_other_version=False),))
+    assert planned(rule(), own, now=f"{day} 06:00", PHQ_9=7) == ()
 
 
 def test_a_time_without_a_zone_is_refused() -> None:
@@ -360,6 +400,16 @@ def test_instruments_answered_minutes_apart_are_asked_together_again() -> None:
     assert [(ask.instrument, ask.opens_at) for ask in asks] == [
         ("PHQ-9", at("18 20:03")), ("GAD-7", at("18 20:03")),
     ]  # fmt: skip
+
+
+def test_what_opens_together_counts_from_where_it_is_due_in_the_end() -> None:
+    # Weekly at 18:00; the GAD-7 can open only after that, so both are due when the window closes.
+    weekly = replace(PAIR, repeat_every_days=7, repeat_until=RepeatUntil(days=21))
+    answers = (AnswerFact("PHQ-9", at("10 17:00")), AnswerFact("GAD-7", at("10 19:00")))
+    asks = planned(weekly, course(session("s1", "10 10:00"), answers=answers), PHQ_9=7, GAD_7=7)
+    due = [ask.due_at for ask in asks if ask.instrument == "PHQ-9"]
+    assert due[0] == at("19 18:00")
+    assert all(later - earlier >= timedelta(days=7) for earlier, later in pairwise(due))
 
 
 def test_instruments_answered_days_apart_are_asked_apart() -> None:

@@ -61,6 +61,7 @@ def test_it_knows_clock_changes(zone: str, day: str, clock: str, expected: str) 
     assert instant == datetime.fromisoformat(expected).replace(tzinfo=UTC)
 
 
+@pytest.mark.thorough
 def test_every_zone_has_one_instant_per_day_for_two_years(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

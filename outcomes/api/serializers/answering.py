@@ -35,7 +35,11 @@ class AnswersField(serializers.Field[Any, Any, Any, Any]):
 
 
 class AutosaveSerializer(Strict):
-    """Answers of an unfinished form; `revision` is the number of the last reply, null at first."""
+    """Answers of an unfinished form.
+
+    `revision` is the number of the reply in which the sender last saw these answers, 0 before the
+    first: where one of them was changed since, it is a conflict. Null overwrites whatever is there.
+    """
 
     answers = AnswersField()
     revision = serializers.IntegerField(allow_null=True, default=None, min_value=0)

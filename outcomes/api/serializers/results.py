@@ -128,7 +128,12 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
     """An answer that needs a person, and what that person did."""
 
     instrument = serializers.CharField(source="rule.instrument.code", default=None, read_only=True)
-    item = serializers.CharField(source="rule.link_id", default=None, read_only=True)
+    item = serializers.CharField(
+        source="rule.link_id", default=None, read_only=True, help_text=_("Empty for a scale.")
+    )
+    scale = serializers.CharField(
+        source="rule.scale", default=None, read_only=True, help_text=_("Empty for an item.")
+    )
     acknowledged_by = serializers.EmailField(
         source="acknowledged_by.email", default=None, read_only=True
     )
@@ -143,6 +148,7 @@ class AlertSerializer(serializers.ModelSerializer[Alert]):
             "reason",
             "instrument",
             "item",
+            "scale",
             "value",
             "state",
             "tier",

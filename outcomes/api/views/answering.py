@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -24,15 +26,13 @@ from outcomes.api.serializers.answering import (
     SubmittedSerializer,
 )
 from outcomes.api.views.base import METHODS
-from outcomes.audit.models import Actor
 from outcomes.clinics.access import Audience, Policy
-from outcomes.delivery import services as delivery
 from outcomes.delivery import sitting
 from outcomes.delivery.models import Link
 from outcomes.instruments.models import InstrumentVersion
-from outcomes.responses.models import Mode, QuestionnaireResponse
-from outcomes.responses.services import StaleRevision, safety_of
-from outcomes.scheduling.models import Assignment, AssignmentState
+from outcomes.responses.models import QuestionnaireResponse
+from outcomes.responses.services import safety_of
+from outcomes.scheduling.models import Assignment
 
 
 class AnsweringView(APIView):
@@ -59,16 +59,23 @@ class AnsweringView(APIView):
         return checked
 
 
+@contextmanager
+def asked_or_404() -> Iterator[None]:
+    """Answer alike what the link does not ask and what does not exist."""
+    try:
+        yield
+    except Assignment.DoesNotExist:
+        raise Http404 from None
+
+
 class AnswersView(AnsweringView):
     """The answers of an unfinished form."""
 
     @extend_schema(request=AutosaveSerializer, responses=SavedSerializer)
     def put(self, request: Request, assignment_id: UUID) -> Response:
         """Keep these answers; what was answered before and is not named stays."""
-        now = timezone.now()
-        assignment = find_assignment(self.link, assignment_id, now)
         asked = self.checked(AutosaveSerializer)
-        response = _save(assignment, asked, self.link, now)
+        response = _save(assignment_id, asked, self.link, timezone.now())
         return Response(
             {
                 "revision": response.revision,
@@ -78,35 +85,28 @@ class AnswersView(AnsweringView):
         )
 
 
+@asked_or_404()
 def _save(
-    assignment: Assignment, asked: dict[str, Any], link: Link, now: datetime
+    assignment_id: UUID, asked: dict[str, Any], link: Link, now: datetime
 ) -> QuestionnaireResponse:
-    try:
-        return workflows.save_answers(
-            assignment_id=assignment.pk,
-            answers=asked["answers"],
-            language=asked.get("language") or _language_of(assignment, link),
-            mode=Mode.LINK,
-            by=_patient(link),
-            now=now,
-            revision=asked["revision"],
-        )
-    except StaleRevision as newer:
-        # The same answers sent again, because the reply was lost, are no conflict.
-        if asked["answers"].items() <= newer.response.answers.items():
-            return newer.response
-        raise
+    return workflows.save_answers(
+        assignment_id=assignment_id,
+        answers=asked["answers"],
+        language=asked.get("language") or _language_of(assignment_id, link),
+        mode=workflows.mode_of(link),
+        by=sitting.actor_of(link.invitation),
+        now=now,
+        revision=asked["revision"],
+        link=link,
+    )
 
 
-def _patient(link: Link) -> Actor:
-    return Actor(kind="patient", id=str(link.invitation.patient_id), label="Patient")
-
-
-def _language_of(assignment: Assignment, link: Link) -> str:
+def _language_of(assignment_id: UUID, link: Link) -> str:
     """Return the language in which the patient's page words this questionnaire."""
+    instruments = link.invitation.assignments.values_list("instrument", flat=True)
     versions = InstrumentVersion.objects.defer("content")
-    version = versions.newest_of(assignment.instrument_id, link.clinic_id)
-    return sitting.wording_for(version.definition, link.invitation.patient.language).language
+    version = versions.newest_of(instruments.get(pk=assignment_id), link.clinic_id)
+    return sitting.words_for(version.definition, link.invitation.patient).language
 
 
 class SubmitView(AnsweringView):
@@ -115,34 +115,22 @@ class SubmitView(AnsweringView):
     @extend_schema(request=SubmitSerializer, responses=SubmittedSerializer)
     def post(self, request: Request, assignment_id: UUID) -> Response:
         """Store the finished form; the same sent again gets the same reply."""
-        now = timezone.now()
-        assignment = find_assignment(self.link, assignment_id, now)
         asked = self.checked(SubmitSerializer)
-        submission = workflows.submit_response(
-            assignment_id=assignment.pk,
-            answers=asked["answers"],
-            submission_id=str(asked["submission_id"]),
-            language=asked["language"],
-            mode=Mode.LINK,
-            by=_patient(self.link),
-            now=now,
-        )
+        submission = _submit(assignment_id, asked, self.link, timezone.now())
         return Response({"submitted": True, "submitted_at": submission.response.submitted_at})
 
 
-def find_assignment(link: Link, assignment_id: UUID, now: datetime) -> Assignment:
-    """Return what the link asks at this moment, or what was answered through it; raises Http404.
-
-    An answered one stays known, so that a reply that was lost can be asked for again.
-    """
-    invitation = link.invitation
-    # Whoever writes locks the whole row; here it only has to be this link's.
-    own = invitation.assignments.filter(pk=assignment_id).only("pk", "instrument")
-    assignment = None
-    if delivery.is_live(link, now):
-        assignment = own.answerable_at(now).first()
-    if assignment is None and link.revoked_at is None and invitation.revoked_at is None:
-        assignment = own.filter(state=AssignmentState.COMPLETED).first()
-    if assignment is None:
-        raise Http404
-    return assignment
+@asked_or_404()
+def _submit(
+    assignment_id: UUID, asked: dict[str, Any], link: Link, now: datetime
+) -> workflows.Submission:
+    return workflows.submit_response(
+        assignment_id=assignment_id,
+        answers=asked["answers"],
+        submission_id=str(asked["submission_id"]),
+        language=asked["language"],
+        mode=workflows.mode_of(link),
+        by=sitting.actor_of(link.invitation),
+        now=now,
+        link=link,
+    )

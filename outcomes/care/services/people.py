@@ -7,10 +7,9 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-import phonenumbers
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.audit import services as audit
@@ -23,13 +22,18 @@ from outcomes.care.models import (
     CourseKind,
     EpisodeOfCare,
     Indication,
+    MarkKind,
     Patient,
+    Suppression,
     TreatmentChange,
 )
 from outcomes.clinics.models import Clinic, User
+from outcomes.clinics.phone import normalise_phone
 
 # The words a patient agrees to, by version: templates/clinic_site/consent/ holds each.
 CONSENT_WORDING = "2026-11"
+# Suppressions that are the patient's own decision, and that only the patient takes back.
+OWN_WORD = (Suppression.OPTED_OUT, Suppression.COMPLAINT)
 
 
 def normalise_contact(channel: str, value: str) -> str:
@@ -38,15 +42,7 @@ def normalise_contact(channel: str, value: str) -> str:
     if channel == Channel.EMAIL:
         validate_email(value)
         return value.lower()
-    try:
-        number = phonenumbers.parse(value, None)
-    except phonenumbers.NumberParseException as error:
-        raise ValidationError(
-            _("Enter the telephone number with its country code, like +1 202 555 0123.")
-        ) from error
-    if not phonenumbers.is_valid_number(number):
-        raise ValidationError(_("This telephone number does not exist."))
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return normalise_phone(value)
 
 
 @transaction.atomic
@@ -75,6 +71,39 @@ def change_patient(
 
 
 @transaction.atomic
+def choose_way(*, patient: Patient, wants_one_page: bool, by: Actor, now: datetime) -> None:
+    """Keep how the patient wants to be asked: all on one page, or one question after another."""
+    if patient.wants_one_page == wants_one_page:
+        return
+    patient.wants_one_page = wants_one_page
+    patient.save(update_fields=["wants_one_page"])
+    data = {"fields": ["wants_one_page"]}
+    _record(patient, by, now, "patient.changed", "Patient", patient.pk, data)
+
+
+@transaction.atomic
+def set_pause(*, patient: Patient, until: datetime | None, by: Actor, now: datetime) -> Patient:
+    """Send the patient nothing until then, because they asked for it; None ends the pause."""
+    patient.paused_until = until
+    patient.save(update_fields=["paused_until"])
+    action, data = "patient.resumed", {}
+    if until is not None:
+        action, data = "patient.paused", {"until": until.isoformat()}
+    _record(patient, by, now, action, "Patient", patient.pk, data)
+    return patient
+
+
+def lock_patients(patients: Collection[UUID]) -> list[Patient]:
+    """Return these patients, kept from being asked elsewhere until the transaction ends.
+
+    Left out are those that somebody else has locked.
+    """
+    rows = Patient.objects.filter(pk__in=patients).select_related("clinic")
+    skips = connection.features.has_select_for_update_skip_locked
+    return list(rows.select_for_update(of=("self",), no_key=True, skip_locked=skips))
+
+
+@transaction.atomic
 def set_contact(
     *, patient: Patient, channel: Channel, value: str, by: Actor, now: datetime
 ) -> Contact:
@@ -84,6 +113,7 @@ def set_contact(
     )
     contact.value = normalise_contact(channel, value)
     contact.set_at = now
+    contact.suppressed_at, contact.suppressed_reason = None, ""
     contact.save()
     _record(patient, by, now, "contact.set", "Contact", contact.pk, {"channel": channel})
     return contact
@@ -98,10 +128,41 @@ def remove_contact(*, contact: Contact, by: Actor, now: datetime) -> None:
 
 
 @transaction.atomic
+def suppress_contact(
+    *, contact: Contact, reason: Suppression | str, by: Actor, now: datetime
+) -> bool:
+    """Send nothing to this contact any more; say whether that is news.
+
+    The patient's own word (STOP, spam) goes before what a provider found out.
+    """
+    contact = Contact.objects.select_for_update(of=("self",)).get(pk=contact.pk)
+    is_own_word = reason in OWN_WORD and contact.suppressed_reason not in OWN_WORD
+    if contact.suppressed_at is not None and not is_own_word:
+        return False
+    contact.suppressed_at, contact.suppressed_reason = now, Suppression(reason)
+    contact.save(update_fields=["suppressed_at", "suppressed_reason"])
+    data = {"channel": contact.channel, "reason": str(reason)}
+    _record(contact.patient, by, now, "contact.suppressed", "Contact", contact.pk, data)
+    return True
+
+
+@transaction.atomic
+def lift_suppression(*, contact: Contact, by: Actor, now: datetime) -> None:
+    """Send to this contact again."""
+    data = {"channel": contact.channel, "reason": contact.suppressed_reason}
+    contact.suppressed_at, contact.suppressed_reason = None, ""
+    contact.save(update_fields=["suppressed_at", "suppressed_reason"])
+    _record(contact.patient, by, now, "contact.allowed", "Contact", contact.pk, data)
+
+
+@transaction.atomic
 def record_consent(
     *, patient: Patient, channel: Channel, is_given: bool, by: Actor, now: datetime
 ) -> Consent:
-    """Record the patient's decision about a channel, with the wording they were shown."""
+    """Record the patient's decision about a channel, with the wording they were shown.
+
+    A consent given after the patient had opted out takes that back.
+    """
     consent = Consent.objects.create(
         clinic_id=patient.clinic_id,
         patient=patient,
@@ -113,20 +174,48 @@ def record_consent(
     data = {"channel": channel, "wording": CONSENT_WORDING}
     action = "consent.given" if is_given else "consent.withdrawn"
     _record(patient, by, now, action, "Consent", consent.pk, data)
+    if is_given:
+        for contact in patient.contacts.filter(channel=channel, suppressed_reason__in=OWN_WORD):
+            lift_suppression(contact=contact, by=by, now=now)
     return consent
 
 
 def reachable_contact(patient: Patient, channels: Collection[str]) -> Contact | None:
-    """Return the contact to use: consented, e-mail before text message; None if there is none.
+    """Return the contact to use; None if there is none.
 
+    Consented and not stopped; the patient's preferred channel, else e-mail before text message.
     `channels` are the ones that this installation can send by.
     """
-    contacts = {contact.channel: contact for contact in patient.contacts.all()}
-    for channel in (channel for channel in Channel.values if channel in channels):
-        consent = Consent.objects.latest_for(patient, channel)
-        if channel in contacts and consent is not None and consent.is_given:
-            return contacts[channel]
-    return None
+    return reachable_contacts([patient], channels).get(patient.pk)
+
+
+def reachable_contacts(
+    patients: Collection[Patient], channels: Collection[str]
+) -> dict[UUID, Contact]:
+    """Return the contact to use for each patient who has one, in two queries."""
+    consented = Consent.objects.given_now_by(patients)
+    usable: dict[UUID, dict[str, Contact]] = {patient.pk: {} for patient in patients}
+    for contact in Contact.objects.usable().filter(patient__in=patients, channel__in=channels):
+        if (contact.patient_id, contact.channel) in consented:
+            usable[contact.patient_id][contact.channel] = contact
+    found: dict[UUID, Contact] = {}
+    for patient in patients:
+        for channel in (patient.preferred_channel, *Channel.values):
+            if chosen := usable[patient.pk].get(channel):
+                chosen.patient = patient
+                found[patient.pk] = chosen
+                break
+    return found
+
+
+def choosable_channels(patient: Patient, channels: Collection[str]) -> list[Channel]:
+    """Return by which of these channels the patient may wish to be written to, agreed to or not.
+
+    Those with a contact of which nobody has found out that it does not exist.
+    """
+    contacts = patient.contacts.exclude(suppressed_reason=Suppression.HARD_BOUNCE)
+    known = set(contacts.filter(channel__in=channels).values_list("channel", flat=True))
+    return [channel for channel in Channel if channel in known]
 
 
 @transaction.atomic
@@ -200,13 +289,40 @@ def start_course(
 
 
 @transaction.atomic
+def set_schedule(*, course: Course, schedule_id: UUID, by: Actor, now: datetime) -> Course:
+    """Let a running course follow another version of a schedule, or another schedule."""
+    course = (
+        Course.objects.select_for_update(of=("self",))
+        .select_related("episode__patient")
+        .get(pk=course.pk)
+    )
+    if course.ended_at is not None or course.episode.ended_on is not None:
+        raise ValidationError(_("This course has ended: it keeps its schedule."))
+    if course.schedule_id == schedule_id:
+        raise ValidationError(_("This course follows that version already."))
+    data = {"from": str(course.schedule_id), "to": str(schedule_id)}
+    course.schedule_id = schedule_id
+    course.save(update_fields=["schedule"])
+    patient = course.episode.patient
+    _record(patient, by, now, "course.schedule_changed", "Course", course.pk, data)
+    return course
+
+
+@transaction.atomic
 def record_treatment_change(
-    *, episode: EpisodeOfCare, happened_on: date, description: str, by: Actor, now: datetime
+    *,
+    episode: EpisodeOfCare,
+    happened_on: date,
+    description: str,
+    kind: str = MarkKind.CHANGE,
+    by: Actor,
+    now: datetime,
 ) -> TreatmentChange:
-    """Note a change of other treatment, which the chart marks."""
+    """Keep a change of other treatment, or a note, which the chart marks."""
     change = TreatmentChange(
         clinic_id=episode.clinic_id,
         episode=episode,
+        kind=kind,
         happened_on=happened_on,
         description=description,
         entered_by=by.label,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -10,10 +11,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from outcomes.care.models import CourseKind, TreatmentChange
+from outcomes.care.models import Course, CourseKind, MarkKind, TreatmentChange
 from outcomes.clinic_site.forms.fields import DayField
 from outcomes.clinic_site.forms.patients import ScheduleField
 from outcomes.clinics.models import Clinic
+from outcomes.scheduling.models import Schedule
 
 
 class CourseForm(forms.Form):
@@ -26,14 +28,34 @@ class CourseForm(forms.Form):
         self.fields["schedule"] = ScheduleField(clinic)
 
 
-class TreatmentChangeForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A change of other treatment, with its day."""
+def current_version(course: Course | None) -> Schedule | None:
+    """Return what a course that follows this one most likely asks: its schedule as it is now."""
+    if course is None or course.schedule is None:
+        return None
+    return Schedule.objects.versions_of(course.schedule).current().first()
 
+
+def mark_initial(asked: Mapping[str, str]) -> dict[str, object]:
+    """Return what a new marker's form begins with: the day and the kind that its link names."""
+    try:
+        day = date.fromisoformat(asked.get("on", ""))
+    except ValueError:
+        day = timezone.localdate()
+    kind = asked.get("kind", "")
+    return {"happened_on": day, "kind": kind if kind in MarkKind.values else MarkKind.CHANGE}
+
+
+class TreatmentChangeForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A change of other treatment, or a note, with its day."""
+
+    kind = forms.ChoiceField(
+        label=_("What is it?"), choices=MarkKind.choices, widget=forms.RadioSelect
+    )
     happened_on = DayField(label=_("Date"))
 
     class Meta:
         model = TreatmentChange
-        fields = ("happened_on", "description")
+        fields = ("kind", "happened_on", "description")
 
     def clean_happened_on(self) -> date:
         """Refuse a day to come: this is a record."""

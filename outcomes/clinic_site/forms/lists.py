@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+from uuid import UUID
+
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.audit.models import AuditEvent
+from outcomes.care.models import Indication
 from outcomes.delivery.models import Message, MessageKind, MessageState
+from outcomes.review.caseload import Filters
+from outcomes.review.worklists import WORKLISTS
 
 ANY = ("", _("All"))
 
@@ -48,3 +54,46 @@ class AuditFilter(forms.Form):
         if given.get("patient"):
             rows = rows.filter(patient_id=given["patient"])
         return rows.filter(number__lt=given["before"]) if given.get("before") else rows
+
+
+class CaseloadFilter(forms.Form):
+    """Which open episodes, and after which line; what makes no sense is left out."""
+
+    who = forms.ChoiceField(required=False, choices=[("mine", ""), ("all", "")])
+    list = forms.ChoiceField(
+        required=False, choices=[("", ""), *((each.code, each.title) for each in WORKLISTS)]
+    )
+    indication = forms.ChoiceField(
+        label=_("Indication"), required=False, choices=[ANY, *Indication.choices]
+    )
+    after = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, *, who: str) -> None:
+        super().__init__(data)
+        self.is_valid()
+        self._who = who
+
+    def filters(self) -> Filters:
+        """Return the filters; a clinician's own patients or all, unless it is said."""
+        given = self.cleaned_data
+        return Filters(
+            only_mine=(given.get("who") or self._who) == "mine",
+            worklist=given.get("list", ""),
+            indication=given.get("indication", ""),
+        )
+
+    @property
+    def begins_after(self) -> UUID | None:
+        """Return the line after which the page begins."""
+        found: UUID | None = self.cleaned_data.get("after")
+        return found
+
+
+class ViewForm(forms.Form):
+    """The name under which a narrowed caseload is kept."""
+
+    name = forms.CharField(
+        label=_("Save this view as"),
+        max_length=60,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "class": "input-short"}),
+    )

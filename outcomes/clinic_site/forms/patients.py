@@ -57,17 +57,16 @@ class ScheduleField(forms.ModelChoiceField):  # type: ignore[type-arg]
     """What the patient is asked, and when; none asks nothing."""
 
     def __init__(self, clinic: Clinic) -> None:
-        current = Schedule.objects.filter(is_current=True)
         super().__init__(
-            queryset=current.filter(Q(clinic=None) | Q(clinic=clinic)).order_by("name"),
+            queryset=Schedule.objects.usable_by(clinic.pk).current().order_by("name", "clinic"),
             label=_("Questionnaires"),
             empty_label=_("None: nothing is asked"),
             required=False,
         )
 
     def label_from_instance(self, obj: Any) -> str:
-        """Name a schedule without its version."""
-        return str(obj.name)
+        """Name a schedule without its version; one of the clinic's own may bear a shipped name."""
+        return str(obj.name if obj.clinic_id is None else _("%s (the clinic's own)") % obj.name)
 
 
 class DetailsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -197,7 +196,10 @@ class ContactForm(forms.Form):
         self.consent = Consent.objects.latest_for(patient, channel)
         initial = {
             "value": contact.value if contact else "",
-            "is_given": self.consent is not None and self.consent.is_given,
+            # Unticked once the patient has opted out: a tick then is a new consent.
+            "is_given": self.consent is not None
+            and self.consent.is_given
+            and not (contact and contact.suppressed_reason in care.OWN_WORD),
         }
         super().__init__(data, initial=initial, prefix=channel)
         is_email = channel == Channel.EMAIL

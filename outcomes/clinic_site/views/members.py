@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from outcomes.clinic_site.forms.clinic import MemberForm, RoleForm, TokenForm
+from outcomes import workflows
+from outcomes.clinic_site.forms.clinic import MemberForm, PhoneForm, RoleForm, TokenForm
 from outcomes.clinic_site.forms.fields import refusals_on
 from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics import services as clinics
@@ -28,7 +31,7 @@ def members(request: StaffRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         given = form.cleaned_data
         with refusals_on(form):
-            member = clinics.add_member(
+            member = workflows.add_member(
                 clinic=request.clinic,
                 email=given["email"],
                 name=given["name"],
@@ -36,10 +39,12 @@ def members(request: StaffRequest) -> HttpResponse:
                 by=request.user.actor,
                 now=timezone.now(),
             )
-            messages.success(request, _("%s is a member now.") % member.user)
+            invited, here = _("We have sent %s an invitation."), _("%s is a member now.")
+            words = invited if member.is_awaited else here
+            messages.success(request, words % member.name_here)
             return redirect("clinic_site:members", request.clinic.slug)
-    rows = Membership.objects.visible_to(request.user).filter(clinic=request.clinic)
-    rows = rows.select_related("user").order_by("ended_at", "user__name")
+    found = Membership.objects.visible_to(request.user).filter(clinic=request.clinic)
+    rows = sorted(found.select_related("user"), key=_by_name)
     return render(request, "clinic_site/members.html", {"form": form, "rows": rows})
 
 
@@ -52,7 +57,7 @@ def member(request: StaffRequest, member_id: UUID) -> HttpResponse:
     form = RoleForm(found, posted(request))
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
-            clinics.add_member(
+            workflows.add_member(
                 clinic=request.clinic,
                 email=found.user.email,
                 name=found.user.name,
@@ -62,25 +67,58 @@ def member(request: StaffRequest, member_id: UUID) -> HttpResponse:
             )
             messages.success(request, _("The role was changed."))
             return redirect("clinic_site:members", request.clinic.slug)
-    return render(request, "clinic_site/member.html", {"form": form, "member": found})
+    context = {"form": form, "member": found, "phone": _phone_form(found)}
+    return render(request, "clinic_site/member.html", context)
+
+
+def _by_name(member: Membership) -> tuple[bool, str]:
+    return member.ended_at is not None, member.name_here.lower()
+
+
+def _phone_form(member: Membership, data: Any = None) -> PhoneForm:
+    return PhoneForm(data, initial={"phone": member.user.phone})
+
+
+@declare(Audience.CLINIC, Permission.MANAGE_CLINIC)
+@require_POST
+@on_clinic_clock
+def member_phone(request: StaffRequest, member_id: UUID) -> HttpResponse:
+    """Change the number to which a member's alerts go, where this concerns no other clinic."""
+    found = _member(request, member_id)
+    if not found.is_sole:
+        raise PermissionDenied("Only they can change their number.")
+    form = _phone_form(found, request.POST)
+    if form.is_valid():
+        with refusals_on(form):
+            workflows.change_phone(
+                user=found.user,
+                phone=form.cleaned_data["phone"],
+                by=request.user.actor,
+                now=timezone.now(),
+            )
+            messages.success(request, _("The number was saved."))
+            return redirect("clinic_site:member", request.clinic.slug, found.pk)
+    context = {"form": RoleForm(found), "member": found, "phone": form}
+    return render(request, "clinic_site/member.html", context)
 
 
 @declare(Audience.CLINIC, Permission.MANAGE_CLINIC)
 @require_POST
 @on_clinic_clock
 def member_end(request: StaffRequest, member_id: UUID) -> HttpResponse:
-    """End a member's role."""
+    """End a member's role, or withdraw an invitation."""
     found = _member(request, member_id)
     form = RoleForm(found, {"role": found.role})
     with refusals_on(form):
         clinics.end_membership(membership=found, by=request.user.actor, now=timezone.now())
-        messages.success(request, _("%s has no role here any more.") % found.user)
+        messages.success(request, _("%s has no role here any more.") % found.name_here)
         return redirect("clinic_site:members", request.clinic.slug)
-    return render(request, "clinic_site/member.html", {"form": form, "member": found})
+    context = {"form": form, "member": found, "phone": _phone_form(found)}
+    return render(request, "clinic_site/member.html", context)
 
 
 def _member(request: StaffRequest, member_id: UUID) -> Membership:
-    rows = Membership.objects.visible_to(request.user).active().select_related("user", "clinic")
+    rows = Membership.objects.visible_to(request.user).current().select_related("user", "clinic")
     return get_object_or_404(rows, clinic=request.clinic, pk=member_id)
 
 

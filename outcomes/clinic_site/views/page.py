@@ -13,6 +13,8 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from config.requests import StaffRequest as ClinicRequest
+from outcomes import workflows
+from outcomes.care.models import Patient
 from outcomes.clinics.models import ClinicRow, User
 
 P = ParamSpec("P")
@@ -50,3 +52,8 @@ def find(request: StaffRequest, rows: QuerySet[Row], key: UUID) -> Row:
 def posted(request: StaffRequest) -> QueryDict | None:
     """Return what a form was sent with; None when it was only opened."""
     return request.POST if request.method == "POST" else None
+
+
+def note_reading(request: StaffRequest, patient: Patient, page: str) -> None:
+    """Put into the audit record that a page about this patient was shown."""
+    workflows.view_patient(patient=patient, page=page, by=request.user.actor, now=timezone.now())

@@ -1,4 +1,4 @@
-"""The caseload, and the patient: found, enrolled, looked at, changed."""
+"""The patient: found, enrolled, looked at, changed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from outcomes import workflows
 from outcomes.care import services as care
@@ -26,27 +26,14 @@ from outcomes.clinic_site.forms.patients import (
 )
 from outcomes.clinic_site.patient_page import PatientPage
 from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
-from outcomes.clinics.access import Audience, Permission, Role, declare
-from outcomes.review import caseload as caseloads
+from outcomes.clinics.access import Audience, Permission, declare
+from outcomes.delivery.models import RememberedDevice
 from outcomes.review import reach
+from outcomes.review.ranges import range_of
 from outcomes.scheduling.models import Schedule
 
 MOST_FOUND = 100
 PER_PAGE = 100
-
-
-@declare(Audience.CLINIC, Permission.VIEW_PATIENTS)
-@require_safe
-@on_clinic_clock
-def caseload(request: StaffRequest) -> HttpResponse:
-    """Show the open episodes: a clinician's own unless all are asked for."""
-    default = "mine" if request.membership.role == Role.CLINICIAN else "all"
-    only_mine = request.GET.get("who", default) == "mine"
-    now = timezone.now()
-    workflows.view_list(clinic=request.clinic, page="caseload", by=request.user.actor, now=now)
-    picture = caseloads.build(request.clinic, request.user, now=now, only_mine=only_mine)
-    context = {"caseload": picture, "only_mine": only_mine, "now": now}
-    return render(request, "clinic_site/caseload.html", context)
 
 
 @declare(Audience.CLINIC, Permission.VIEW_PATIENTS)
@@ -69,11 +56,18 @@ def patients(request: StaffRequest) -> HttpResponse:
 @on_clinic_clock
 def patient(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     """Show one patient: the trajectory first, then everything it is made of."""
-    person = find(request, Patient.objects.all(), patient_id)
+    person = find(request, PatientPage.people(), patient_id)
     person.clinic, now = request.clinic, timezone.now()
     workflows.view_patient(patient=person, page="patient", by=request.user.actor, now=now)
     shows_all = request.GET.get("scores") == "all"
-    page = PatientPage(person, request.GET.get("episode", ""), now, shows_all_scores=shows_all)
+    page = PatientPage(
+        person,
+        request.GET.get("episode", ""),
+        now,
+        shows_all_scores=shows_all,
+        shown=range_of(request.GET.get("range", "")),
+        has_band="band" in request.GET,
+    )
     return render(request, "clinic_site/patient.html", {"page": page, "patient": person})
 
 
@@ -171,8 +165,20 @@ def contact(request: StaffRequest, patient_id: UUID) -> HttpResponse:
         "has_errors": request.method == "POST",
         "reach_problem": reach.problems([person.pk]).get(person.pk, ""),
         "wording": care.CONSENT_WORDING,
+        "devices": RememberedDevice.objects.remembered().filter(patient=person),
     }
     return render(request, "clinic_site/contact.html", context)
+
+
+@declare(Audience.CLINIC, Permission.ENROL_PATIENTS)
+@require_POST
+@on_clinic_clock
+def forget_devices(request: StaffRequest, patient_id: UUID) -> HttpResponse:
+    """Have every phone of the patient asked for the check again."""
+    person = find(request, Patient.objects.all(), patient_id)
+    workflows.forget_devices(patient=person, by=request.user.actor, now=timezone.now())
+    messages.success(request, _("No phone is remembered any more."))
+    return redirect("clinic_site:contact", request.clinic.slug, person.pk)
 
 
 @declare(Audience.CLINIC, Permission.ENROL_PATIENTS)

@@ -1,4 +1,4 @@
-"""What a patient answered, item by item, and its correction."""
+"""What a patient answered, item by item, its correction, and what was answered on paper."""
 
 from __future__ import annotations
 
@@ -9,18 +9,27 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from outcomes import workflows
+from outcomes.care.models import Patient
 from outcomes.clinic_site.answers import answers_of, results_of, wording_of
 from outcomes.clinic_site.forms.fields import refusals_on
-from outcomes.clinic_site.forms.responses import CorrectionForm
+from outcomes.clinic_site.forms.responses import CorrectionForm, PaperForm, SeenForm
 from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
 from outcomes.clinics.access import Audience, Permission, declare
+from outcomes.responses import services
 from outcomes.responses.models import QuestionnaireResponse
+from outcomes.scheduling.models import Assignment
 
 RESPONSES = QuestionnaireResponse.objects.select_related(
-    "patient", "assignment", "instrument_version__instrument", "corrects", "correction"
+    "patient",
+    "assignment",
+    "instrument_version__instrument",
+    "corrects",
+    "correction",
+    "entered_by",
+    "seen_by",
 )
 
 
@@ -43,6 +52,54 @@ def response(request: StaffRequest, response_id: UUID) -> HttpResponse:
         "results": results_of(found),
     }
     return render(request, "clinic_site/response.html", context)
+
+
+@declare(Audience.CLINIC, Permission.RECORD_SESSIONS)
+@require_POST
+@on_clinic_clock
+def response_seen(request: StaffRequest, response_id: UUID) -> HttpResponse:
+    """Note that the user has seen one filling-in."""
+    found, now = find(request, RESPONSES, response_id), timezone.now()
+    services.mark_seen(responses=[found.pk], by_user=request.user, now=now)
+    messages.success(request, _("Marked as seen."))
+    return redirect("clinic_site:response", request.clinic.slug, found.pk)
+
+
+@declare(Audience.CLINIC, Permission.RECORD_SESSIONS)
+@require_POST
+@on_clinic_clock
+def all_seen(request: StaffRequest, patient_id: UUID) -> HttpResponse:
+    """Note that the user has seen all that was there when they opened the patient's page."""
+    person, now = find(request, Patient.objects.all(), patient_id), timezone.now()
+    form = SeenForm(request.POST)
+    if form.is_valid():
+        shown = person.responses.unseen().filter(stored_at__lte=form.cleaned_data["until"])
+        keys = list(shown.values_list("pk", flat=True))
+        services.mark_seen(responses=keys, by_user=request.user, now=now)
+        messages.success(request, _("Marked as seen."))
+    return redirect("clinic_site:patient", request.clinic.slug, person.pk)
+
+
+@declare(Audience.CLINIC, Permission.RECORD_SESSIONS)
+@require_http_methods(["GET", "HEAD", "POST"])
+@on_clinic_clock
+def paper(request: StaffRequest, assignment_id: UUID) -> HttpResponse:
+    """Copy a questionnaire that was filled in on paper, once or until two readings agree."""
+    now, by = timezone.now(), request.user
+    rows = Assignment.objects.enterable_at(now).select_related("patient", "episode")
+    asked = find(request, rows, assignment_id)
+    form = PaperForm(asked, posted(request))
+    if request.method == "POST" and form.is_valid():
+        if not form.is_settled:
+            form = form.next_reading()
+        else:
+            with refusals_on(form):
+                made = form.save(by, now)
+                messages.success(request, _("The paper form was saved."))
+                return redirect("clinic_site:response", request.clinic.slug, made.response.pk)
+    workflows.view_patient(patient=asked.patient, page="paper", by=by.actor, now=now)
+    context = {"form": form, "asked": asked, "patient": asked.patient}
+    return render(request, "clinic_site/paper.html", context)
 
 
 @declare(Audience.CLINIC, Permission.RECORD_SESSIONS)

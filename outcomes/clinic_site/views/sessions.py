@@ -20,7 +20,13 @@ from outcomes.care.services.sessions import refusal_to_cancel, refusal_to_move
 from outcomes.clinic_site.forms.fields import refusals_on
 from outcomes.clinic_site.forms.sessions import CancelForm, MoveEntry, SessionEntry
 from outcomes.clinic_site.history import history_of
-from outcomes.clinic_site.views.page import StaffRequest, find, on_clinic_clock, posted
+from outcomes.clinic_site.views.page import (
+    StaffRequest,
+    find,
+    note_reading,
+    on_clinic_clock,
+    posted,
+)
 from outcomes.clinics.access import Audience, Permission, declare
 
 SESSIONS = TreatmentSession.objects.select_related("course", "clinic", "episode__patient")
@@ -149,4 +155,5 @@ def session_cancel(request: StaffRequest, session_id: UUID) -> HttpResponse:
             return redirect("clinic_site:patient", request.clinic.slug, found.episode.patient_id)
     context = {"form": form, "refusal": refusal}
     context |= {"session": found, "patient": found.episode.patient}
+    note_reading(request, found.episode.patient, "session_cancel")
     return render(request, "clinic_site/session_cancel.html", context)

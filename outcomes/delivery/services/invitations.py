@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Exists, Max, OuterRef, Q
 from django.urls import reverse
 
 from outcomes.audit import services as audit
@@ -22,25 +23,40 @@ from outcomes.delivery.models import (
     MessageKind,
     MessageState,
 )
-from outcomes.scheduling.models import Assignment
+from outcomes.scheduling.models import Assignment, AssignmentState
 
-MAX_CHECKS = 5
+MAX_MOVES = 4
 
 
 def create_invitation(
     *, patient: Patient, assignments: Sequence[Assignment], now: datetime
 ) -> Invitation:
     """Make one live request that covers these assignments, until the last of them closes."""
-    invitation = Invitation.objects.create(
-        clinic_id=patient.clinic_id,
-        patient=patient,
-        opens_at=now,
-        closes_at=max(item.closes_at for item in assignments),
-        created_at=now,
-    )
-    invitation.assignments.set(assignments)
-    _record(invitation, SYSTEM, now, "invitation.created")
-    return invitation
+    return create_invitations(asked=[(patient, assignments)], now=now)[0]
+
+
+def create_invitations(
+    *, asked: Iterable[tuple[Patient, Sequence[Assignment]]], now: datetime
+) -> list[Invitation]:
+    """Make one live request for each patient with what is asked, in two statements for all."""
+    invitations, covers = [], []
+    for patient, assignments in asked:
+        invitation = Invitation(
+            clinic_id=patient.clinic_id,
+            patient=patient,
+            opens_at=now,
+            closes_at=max(item.closes_at for item in assignments),
+            created_at=now,
+        )
+        invitations.append(invitation)
+        covers += [
+            Invitation.assignments.through(invitation=invitation, assignment=item)
+            for item in assignments
+        ]
+        _record(invitation, SYSTEM, now, "invitation.created")
+    Invitation.objects.bulk_create(invitations)
+    Invitation.assignments.through.objects.bulk_create(covers)
+    return invitations
 
 
 def is_astray(contact: Contact) -> bool:
@@ -56,13 +72,25 @@ def is_astray(contact: Contact) -> bool:
     return stray.filter(Q(revoked_at__gt=since) | Q(locked_at__gt=since)).exists()
 
 
+def astray_among(contacts: Collection[Contact]) -> set[UUID]:
+    """Return the keys of those contacts of which `is_astray` holds."""
+    invitations = Invitation.objects.filter(patient__in=[item.patient_id for item in contacts])
+    stray = set(invitations.gone_astray().values_list("patient_id", flat=True))
+    return {item.pk for item in contacts if item.patient_id in stray and is_astray(item)}
+
+
 def create_link(*, invitation: Invitation, now: datetime) -> Link:
     """Make one address that opens the invitation; only its token's hash is stored."""
+    link = _new_link(invitation, now)
+    link.save(force_insert=True)
+    return link
+
+
+def _new_link(invitation: Invitation, now: datetime) -> Link:
     link = Link(
         clinic_id=invitation.clinic_id, invitation=invitation, nonce=new_nonce(), created_at=now
     )
     link.token_hash = hash_token(token_of(link.pk, link.nonce))
-    link.save(force_insert=True)
     return link
 
 
@@ -73,9 +101,12 @@ def address_of(link: Link) -> str:
 
 
 def find_link(token: str) -> Link | None:
-    """Return the link with this token, whatever became of it; None if there is none."""
+    """Return the link with this token, whatever became of it; None if there is none.
+
+    A tablet's link is none of these: a hand-over opens it, for minutes.
+    """
     return (
-        Link.objects.filter(token_hash=hash_token(token))
+        Link.objects.filter(token_hash=hash_token(token), hand_over=None)
         .select_related("invitation__patient", "invitation__clinic")
         .first()
     )
@@ -93,47 +124,20 @@ def is_live(link: Link, now: datetime) -> bool:
     )
 
 
+def asks(link: Link, assignment: Assignment, now: datetime) -> bool:
+    """Say whether the link asks this part of its invitation now, or had it answered.
+
+    An answered one stays known, so that a reply that was lost can be asked for again.
+    """
+    if assignment.is_answerable_at(now) and is_live(link, now):
+        return True
+    is_revoked = link.revoked_at is not None or link.invitation.revoked_at is not None
+    return assignment.state == AssignmentState.COMPLETED and not is_revoked
+
+
 def note_opened(*, link: Link, now: datetime) -> None:
     """Remember when a person first went past the link's first page."""
     Link.objects.filter(pk=link.pk, opened_at=None).update(opened_at=now)
-
-
-@transaction.atomic
-def check_birth_date(
-    *, invitation: Invitation, birth_date: date | None, by: Actor, now: datetime
-) -> bool:
-    """Say whether this is the patient's birth date. Five misses lock the invitation.
-
-    A check against misdelivery, not a proof of identity.
-    """
-    invitation = (
-        Invitation.objects.select_for_update(of=("self",))
-        .select_related("patient")
-        .get(pk=invitation.pk)
-    )
-    if invitation.locked_at is not None:
-        return False
-    if birth_date is not None and birth_date == invitation.patient.birth_date:
-        invitation.confirmed_at = now
-        invitation.save(update_fields=["confirmed_at"])
-        _record(invitation, by, now, "invitation.confirmed")
-        return True
-    invitation.failed_checks += 1
-    _record(invitation, by, now, "invitation.check_failed")
-    if invitation.failed_checks >= MAX_CHECKS:
-        invitation.locked_at = now
-        _record(invitation, by, now, "invitation.locked")
-    invitation.save(update_fields=["failed_checks", "locked_at"])
-    return False
-
-
-@transaction.atomic
-def unlock_for_patient(*, patient: Patient, by: Actor, now: datetime) -> None:
-    """Let a patient try again whose birth date the clinic has corrected."""
-    for invitation in Invitation.objects.filter(patient=patient, locked_at__isnull=False):
-        invitation.locked_at, invitation.failed_checks = None, 0
-        invitation.save(update_fields=["locked_at", "failed_checks"])
-        _record(invitation, by, now, "invitation.unlocked")
 
 
 @transaction.atomic
@@ -150,14 +154,21 @@ def revoke_for_patient(*, patient: Patient, reason: str, by: Actor, now: datetim
         revoke_invitation(invitation=invitation, reason=reason, by=by, now=now)
 
 
+def ask_along(*, assignment: Assignment, beside: Assignment, now: datetime) -> None:
+    """Let every live invitation that covers one assignment cover another, too."""
+    for invitation in Invitation.objects.filter(assignments=beside).live_at(now):
+        invitation.assignments.add(assignment)
+
+
 def finish_invitations(*, assignment: Assignment, now: datetime) -> None:
     """Complete the invitations that cover nothing answerable any more; their reminders stop."""
-    covering = Invitation.objects.filter(assignments=assignment).only("completed_at", "revoked_at")
-    for invitation in covering:
-        is_over = invitation.completed_at or invitation.revoked_at
-        if not is_over and not invitation.has_open_assignments():
-            Invitation.objects.filter(pk=invitation.pk).update(completed_at=now)
-            _cancel_unsent(invitation, "answered")
+    still_asked = Assignment.objects.under_way().filter(invitations=OuterRef("pk"))
+    answered = Invitation.objects.filter(
+        ~Exists(still_asked), assignments=assignment, completed_at=None, revoked_at=None
+    )
+    for invitation in answered.only("pk"):
+        Invitation.objects.filter(pk=invitation.pk).update(completed_at=now)
+        _cancel_unsent(invitation, "answered")
 
 
 def _cancel_unsent(invitation: Invitation, reason: str) -> None:
@@ -182,6 +193,48 @@ def queue_reminder(
     return _queue(invitation, MessageKind.REMINDER, channel, at.isoformat(), at, now)
 
 
+def queue_again(*, message: Message, channel: Channel | str, now: datetime) -> Message | None:
+    """Queue what a message was to say by another channel, with a link of its own, once.
+
+    None after it has moved from channel to channel four times: it says nothing new.
+    """
+    occasion = message.dedupe.split(":", 2)[2]
+    if message.link is None or occasion.count("/") >= MAX_MOVES:
+        return None
+    invitation, kind = message.link.invitation, MessageKind(message.kind)
+    not_before = max(message.not_before, now)
+    return _queue(invitation, kind, channel, f"{occasion}/{channel}", not_before, now)
+
+
+def queue_by_hand(*, invitation: Invitation, channel: Channel | str, now: datetime) -> Message:
+    """Queue one more message of an invitation, because staff asked for it."""
+    occasion = f"by hand {now.isoformat()}"
+    return _queue(invitation, MessageKind.INVITATION, channel, occasion, now, now)
+
+
+def stop_sending(*, invitation: Invitation, reason: str) -> None:
+    """Cancel everything of an invitation that is not sent yet; its links stay open."""
+    _cancel_unsent(invitation, reason)
+
+
+def queue_first_messages(
+    *, queued: Iterable[tuple[Invitation, str, Iterable[datetime]]], now: datetime
+) -> None:
+    """Queue the first message and the reminders of new invitations, by their channels.
+
+    In two statements for all. An invitation that has a message already is refused.
+    """
+    messages = []
+    for invitation, channel, moments in queued:
+        kind = MessageKind.INVITATION
+        messages.append(_new_message(invitation, kind, channel, "first", now, now))
+        for at in moments:
+            kind = MessageKind.REMINDER
+            messages.append(_new_message(invitation, kind, channel, at.isoformat(), at, now))
+    Link.objects.bulk_create(message.link for message in messages if message.link)
+    Message.objects.bulk_create(messages)
+
+
 def _queue(
     invitation: Invitation,
     kind: MessageKind,
@@ -190,18 +243,36 @@ def _queue(
     not_before: datetime,
     now: datetime,
 ) -> Message:
-    dedupe = f"{kind}:{invitation.pk}:{occasion}"
-    existing = Message.objects.filter(dedupe=dedupe).first()
+    existing = Message.objects.filter(dedupe=_dedupe(kind, invitation, occasion)).first()
     if existing is not None:
         return existing
-    return Message.objects.create(
+    message = _new_message(invitation, kind, channel, occasion, not_before, now)
+    assert message.link is not None
+    message.link.save(force_insert=True)
+    message.save(force_insert=True)
+    return message
+
+
+def _dedupe(kind: MessageKind, invitation: Invitation, occasion: str) -> str:
+    return f"{kind}:{invitation.pk}:{occasion}"
+
+
+def _new_message(
+    invitation: Invitation,
+    kind: MessageKind,
+    channel: str,
+    occasion: str,
+    not_before: datetime,
+    now: datetime,
+) -> Message:
+    return Message(
         clinic_id=invitation.clinic_id,
         kind=kind,
         lane=Lane.BULK,
         channel=channel,
-        dedupe=dedupe,
+        dedupe=_dedupe(kind, invitation, occasion),
         patient_id=invitation.patient_id,
-        link=create_link(invitation=invitation, now=now),
+        link=_new_link(invitation, now),
         not_before=not_before,
         expires_at=invitation.closes_at,
         created_at=now,

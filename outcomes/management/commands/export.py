@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing
 from datetime import date
 from pathlib import Path
@@ -18,21 +18,31 @@ from django.utils import timezone
 
 from outcomes.audit.models import Actor
 from outcomes.clinics.models import Clinic
-from outcomes.exports import codebook
+from outcomes.exports import change, codebook
 from outcomes.exports.services import export
 from outcomes.exports.tables import TABLES
+from outcomes.imports.mapping import MOST_MEASUREMENTS
+from outcomes.review.classifying import ChangeRule, RuleRefused
 
 CODEBOOKS = {".csv": codebook.as_csv, ".json": codebook.as_json}
+
+
+# What only `export change` takes, and what it does not take.
+OF_CHANGE = {"instrument": "--instrument", "first": "--from", "last": "--to", "rule": "--rule"}
+OF_TABLES = {"since": "--since", "until": "--until"}
 
 
 class Command(BaseCommand):
     """Export one table of one clinic; a file appears whole or not at all."""
 
-    help = "Export scores, answers or sessions of a clinic as CSV. Every export is audited."
+    help = (
+        "Export scores, answers or sessions of a clinic as CSV, or the class of each patient's"
+        " change between two measurements. Every export is audited."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take what to export, and where to."""
-        parser.add_argument("table", choices=list(TABLES))
+        parser.add_argument("table", choices=[*TABLES, change.CHANGE.name])
         parser.add_argument("--clinic", required=True, metavar="SLUG")
         parser.add_argument("--format", choices=["csv"], default="csv")
         parser.add_argument("--output", required=True, metavar="FILE", help="- is standard output")
@@ -41,6 +51,14 @@ class Command(BaseCommand):
         )
         parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD")
         parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD")
+        only = parser.add_argument_group("only for change")
+        only.add_argument("--instrument", metavar="CODE")
+        only.add_argument("--scale", metavar="CODE", default="", help="if not its first")
+        only.add_argument("--from", dest="first", metavar="N", help="number of a measurement")
+        only.add_argument("--to", dest="last", metavar="N", help="number of a later one")
+        only.add_argument(
+            "--rule", help="mid=7 or jt,reliability=0.80; either with ,cutoff=c,functional=8/8"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the table, then the codebook beside it."""
@@ -51,20 +69,75 @@ class Command(BaseCommand):
         book = options["codebook"] or beside(output)
         if book:
             codebook_writer(book)
-        blocks = export(
-            table=TABLES[options["table"]],
-            clinic=clinic,
-            by=Actor(kind="system", id="", label="manage.py export"),
-            now=timezone.now(),
-            since=options["since"],
-            until=options["until"],
-        )
+        check_options(options)
+        by = Actor(kind="system", id="", label="manage.py export")
+        answered = classes(clinic, options) if options["table"] == change.CHANGE.name else None
+        if answered is not None:
+            blocks = change.export(answered, clinic=clinic, by=by, now=timezone.now())
+        else:
+            blocks = export(
+                table=TABLES[options["table"]],
+                clinic=clinic,
+                by=by,
+                now=timezone.now(),
+                since=options["since"],
+                until=options["until"],
+            )
         if output == "-":
             print_out(blocks)
         else:
             write(output, blocks)
+            if answered is not None:
+                self.stdout.write(counted(answered))
         if book:
             write_codebook(book, clinic)
+
+
+def classes(clinic: Clinic, options: Mapping[str, Any]) -> change.Answer:
+    """Return the class of each patient's change, or refuse in one sentence."""
+    try:
+        question = change.ask(
+            clinic=clinic,
+            instrument=options["instrument"],
+            scale=options["scale"],
+            first=number("--from", options["first"]),
+            last=number("--to", options["last"]),
+            rule=ChangeRule.from_text(options["rule"]),
+        )
+        return change.answer(clinic, question)
+    except RuleRefused as refusal:
+        raise CommandError(str(refusal), returncode=2) from refusal
+
+
+def counted(answered: change.Answer) -> str:
+    """Say how many patients are in each class."""
+    classes = [f"{name or 'no class'} {n}" for name, n in answered.counts.items()]
+    return f"{len(answered.rows)} patients: {', '.join(classes)}."
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Refuse what is missing, what goes with another table, and a file of change that is there."""
+    table, output = options["table"], options["output"]
+    is_change = table == change.CHANGE.name
+    for name, option in OF_CHANGE.items():
+        if is_change and not options[name]:
+            raise CommandError(f"{option}: is needed for change.", returncode=2)
+    for name, option in (OF_TABLES if is_change else {**OF_CHANGE, "scale": "--scale"}).items():
+        if options[name]:
+            raise CommandError(f"{option}: does not go with {table}.", returncode=2)
+    # What was classified by another rule is not lost unasked.
+    if is_change and output != "-" and Path(output).exists():
+        raise CommandError(f"--output {output}: the file exists already.", returncode=2)
+
+
+def number(option: str, text: str) -> int:
+    """Read the number of a measurement."""
+    if not (str(text).isdecimal() and 1 <= int(text) <= MOST_MEASUREMENTS):
+        raise CommandError(
+            f"{option} {text}: is not the number of a measurement, from 1 to {MOST_MEASUREMENTS}.",
+            returncode=2,
+        )
+    return int(text)
 
 
 def beside(output: str) -> str:

@@ -17,6 +17,7 @@ from django.db import OperationalError, ProgrammingError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from outcomes.alerts import services as alerts
 from outcomes.audit.models import SYSTEM
 from outcomes.clinics import services as clinics
 from outcomes.clinics.access import Role
@@ -26,6 +27,11 @@ from outcomes.management.simulation.builder import MailWaiting, build_demo
 from outcomes.management.simulation.bulk import Stored, fill_clinic
 
 EMPTY_CRISIS_TEXT = "If you are in danger, call your local emergency number now."
+# Two, as a clinic needs before it may ask a safety question.
+SYNTHETIC_CLINICIANS = (
+    ("clinician", "Dr Amara Synthetic"),
+    ("clinician2", "Dr Jonas Synthetic"),
+)
 PROGRESS_EVERY_SECONDS = 2.0
 
 
@@ -103,7 +109,10 @@ class Command(BaseCommand):
         for number, slug in enumerate(wish.slugs):
             clinic = make_clinic(slug, is_synthetic=True)
             made.append(clinic)
-            clinician = add_member(clinic, f"clinician@{slug}.example", "Dr Amara Synthetic")
+            clinician, _second = (
+                add_synthetic_clinician(clinic, f"{mailbox}@{slug}.example", name)
+                for mailbox, name in SYNTHETIC_CLINICIANS
+            )
             share = wish.patients // wish.clinics + (number < wish.patients % wish.clinics)
             for stored in fill_clinic(
                 clinic=clinic,
@@ -124,7 +133,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {command} --slug {made[0].slug} --admin-email ADDRESS")
             return
         for clinic in made:
-            user = add_member(clinic, wish.admin_email, wish.admin_email, Role.CLINIC_ADMIN)
+            user = add_admin(clinic, wish.admin_email)
         self.stdout.write(f"{wish.admin_email} sets a password once at:")
         self.stdout.write(f"  {password_address(user)}")
 
@@ -233,11 +242,29 @@ def make_clinic(slug: str, *, is_synthetic: bool) -> Clinic:
     )
 
 
-def add_member(clinic: Clinic, email: str, name: str, role: Role = Role.CLINICIAN) -> User:
-    """Give a person a role; a new account has no password until its owner sets one."""
+@transaction.atomic
+def add_admin(clinic: Clinic, email: str) -> User:
+    """Make a person a clinic admin; a new account has no password until its owner sets one.
+
+    Whoever runs the installation speaks for who has an account: else nobody could open the clinic.
+    """
+    now = timezone.now()
     member = clinics.add_member(
-        clinic=clinic, email=email, name=name, role=role, by=SYSTEM, now=timezone.now()
+        clinic=clinic, email=email, name=email, role=Role.CLINIC_ADMIN, by=SYSTEM, now=now
     )
+    if member.accepted_at is None:
+        clinics.accept_membership(membership=member, by=SYSTEM, now=now)
+    alerts.test_if_needed(clinic=clinic, user=member.user, by=SYSTEM, now=now)
+    return member.user
+
+
+def add_synthetic_clinician(clinic: Clinic, email: str, name: str) -> User:
+    """Make a clinician who does not exist, so whose test alert is confirmed for them."""
+    now = timezone.now()
+    member = clinics.add_member(
+        clinic=clinic, email=email, name=name, role=Role.CLINICIAN, by=SYSTEM, now=now
+    )
+    alerts.confirm(clinic=clinic, user=member.user, by=SYSTEM, now=now)
     return member.user
 
 

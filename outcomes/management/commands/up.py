@@ -1,4 +1,4 @@
-"""Start the whole product: web, two workers and beat."""
+"""Start the whole product: web, dispatcher, two workers and beat."""
 
 from __future__ import annotations
 
@@ -138,6 +138,7 @@ def children(port: int) -> Iterator[Child]:
         *("--log-level", "warning", "config.wsgi:application"),
     ]
     yield _child("web", web)
+    yield _child("dispatcher", ["manage", "dispatch"])
     yield _child("alert worker", _worker("alerts", broker.ALERT_QUEUE))
     yield _child("bulk worker", _worker("bulk", broker.BULK_QUEUE))
     beat = ["beat", "--scheduler", "celery.beat:Scheduler", "--loglevel", "WARNING"]

@@ -261,7 +261,7 @@ class Story:
         """Let a stranger who got the message say so; the clinic then asks for the right address."""
         by = actor_of(invitation)
         for guess in (date(1980, 1, 1), date(1990, 1, 1)):
-            delivery.check_birth_date(invitation=invitation, birth_date=guess, by=by, now=now)
+            delivery.check_birth_date(sent=invitation, birth_date=guess, by=by, now=now)
         workflows.decline_invitation(invitation=invitation, by=by, now=now)
         self._at(now + timedelta(hours=18), self._correct_address)
 
@@ -295,7 +295,7 @@ class Story:
         if not delivery.is_live(link, now):
             return
         delivery.check_birth_date(
-            invitation=invitation,
+            sent=invitation,
             birth_date=self.patient.birth_date,
             by=actor_of(invitation),
             now=now,

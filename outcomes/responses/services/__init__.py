@@ -3,11 +3,13 @@
 from outcomes.responses.services.answers import (
     AlreadySubmitted,
     Answers,
+    Held,
+    Paper,
     StaleRevision,
     correct,
     current_response,
     finalise,
-    lock_assignment,
+    lock,
     result_of,
     safety_of,
     save_answers,
@@ -15,18 +17,23 @@ from outcomes.responses.services.answers import (
     store_scores,
 )
 from outcomes.responses.services.rescoring import Outdated, Rescored, find_outdated, rescore
+from outcomes.responses.services.seeing import last_seen_on, mark_seen
 
 __all__ = [
     "AlreadySubmitted",
     "Answers",
+    "Held",
     "Outdated",
+    "Paper",
     "Rescored",
     "StaleRevision",
     "correct",
     "current_response",
     "finalise",
     "find_outdated",
-    "lock_assignment",
+    "last_seen_on",
+    "lock",
+    "mark_seen",
     "rescore",
     "result_of",
     "safety_of",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -10,13 +11,29 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from outcomes.clinics.models import User
 from outcomes.instruments import scoring
 from outcomes.instruments.definition import Definition
 from outcomes.instruments.models import InstrumentVersion
-from outcomes.responses.models import Mode, QuestionnaireResponse, ResponseStatus, Score
+from outcomes.responses.models import (
+    Mode,
+    QuestionnaireResponse,
+    ResponseQuerySet,
+    ResponseStatus,
+    Score,
+)
 from outcomes.scheduling.models import Assignment
 
 Answers = Mapping[str, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A form filled in on paper: when, who copies it, and whether they did so twice."""
+
+    filled_at: datetime
+    entered_by: User
+    is_entered_twice: bool = False
 
 
 class AlreadySubmitted(Exception):
@@ -35,6 +52,14 @@ class StaleRevision(Exception):
         self.response = response
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An assignment locked to be answered, and its response; None before the first answer."""
+
+    assignment: Assignment
+    response: QuestionnaireResponse | None
+
+
 def current_response(assignment: Assignment) -> QuestionnaireResponse | None:
     """Return the assignment's response, in progress or final; None before the first answer."""
     return (
@@ -43,6 +68,46 @@ def current_response(assignment: Assignment) -> QuestionnaireResponse | None:
         .defer("instrument_version__content")
         .first()
     )
+
+
+# What a tap needs of both rows; the rest is read when asked for.
+READ = (
+    *("clinic", "patient", "episode", "instrument_version", "content_hash", "submission_id"),
+    *("status", "mode", "language", "answers", "answered_at", "changed_in", "revision"),
+    *("submitted_at", "assignment__clinic", "assignment__instrument", "assignment__course"),
+    *("assignment__state", "assignment__opens_at", "assignment__closes_at"),
+)
+
+
+def lock(assignment_id: UUID, invitation_id: UUID | None = None) -> Held:
+    """Return the assignment and its response, both locked until the transaction ends.
+
+    With an invitation, only what it asks; raises Assignment.DoesNotExist.
+    """
+    current = QuestionnaireResponse.objects.filter(
+        assignment=assignment_id, status__in=(ResponseStatus.IN_PROGRESS, ResponseStatus.FINAL)
+    )
+    assignments = Assignment.objects.filter(pk=assignment_id)
+    if invitation_id is not None:
+        assignments = assignments.filter(invitations=invitation_id)
+    # One query where an answer was saved before, so for every tap but the first.
+    if begun := _lock_begun(current, invitation_id):
+        return begun
+    assignment = assignments.select_for_update(of=("self",)).get()
+    # Another window may have begun it while this one waited.
+    is_begun = bool(current.values_list("pk")[:1])
+    return (is_begun and _lock_begun(current, invitation_id)) or Held(assignment, None)
+
+
+def _lock_begun(current: ResponseQuerySet, invitation_id: UUID | None) -> Held | None:
+    # Both rows: whoever had to wait gets both as the one before has left them.
+    rows = current.select_related("assignment").select_for_update(of=("assignment", "self"))
+    if invitation_id is not None:
+        rows = rows.filter(assignment__invitations=invitation_id)
+    for response in rows.only(*READ)[:1]:
+        assert response.assignment is not None
+        return Held(response.assignment, response)
+    return None
 
 
 def _begin(
@@ -67,9 +132,13 @@ def _begin(
     )
 
 
+# What a further tap changes.
+SAVED = ("answers", "answered_at", "changed_in", "language", "revision")
+
+
 def save_answers(
     *,
-    assignment: Assignment,
+    held: Held,
     answers: Answers,
     language: str,
     mode: Mode,
@@ -78,54 +147,70 @@ def save_answers(
 ) -> QuestionnaireResponse:
     """Store answers of an unfinished form, each the moment it is given; None takes one back.
 
-    `assignment` must be locked by the caller's transaction. `revision` is what the sender last saw:
-    another one than stored raises StaleRevision; None means "mine is newest".
+    `held` is locked by the caller's transaction. `revision` is the one in which the
+    sender saw these answers: StaleRevision is raised where one of them was changed since; None
+    means "mine are newest". What is stored already, sent again, is no conflict and no change.
     Raises AlreadySubmitted, or scoring.AnswerError naming the item, and then stores nothing.
     """
-    response = current_response(assignment) or _begin(assignment, language, mode, now)
+    response = held.response or _begin(held.assignment, language, mode, now)
     if response.status == ResponseStatus.FINAL:
         raise AlreadySubmitted(response)
-    if revision is not None and revision != response.revision:
-        raise StaleRevision(response)
     _check_language(response, language)
     merged = {**response.answers, **answers}
-    scoring.score(response.instrument_version.definition, merged)
+    scoring.checked(response.definition, merged)
+    changed = dict(answers.items() - response.answers.items())
+    if not changed and not response._state.adding:
+        return response
+    last_changes = (response.changed_in.get(key, 0) for key in changed)
+    if revision is not None and max(last_changes, default=0) > revision:
+        raise StaleRevision(response)
     moment = now.isoformat()
-    times = {key: moment for key, value in answers.items() if response.answers.get(key) != value}
+    times = {key: moment for key, value in changed.items() if response.answers.get(key) != value}
     response.answers = merged
     response.answered_at = {**response.answered_at, **times}
     response.language = language
     response.revision += 1
-    response.save()
+    response.changed_in = {**response.changed_in, **dict.fromkeys(changed, response.revision)}
+    is_first = response._state.adding
+    response.save(force_insert=is_first, update_fields=None if is_first else SAVED)
     return response
 
 
 def finalise(
     *,
-    assignment: Assignment,
+    held: Held,
     answers: Answers,
     submission_id: str,
     language: str,
     mode: Mode,
     now: datetime,
     revision: int | None = None,
+    paper: Paper | None = None,
 ) -> tuple[QuestionnaireResponse, scoring.ScoreResult]:
     """Make the assignment's response final with exactly these answers, and store its scores.
 
-    `assignment` must be locked by the caller's transaction; `revision` is as in `save_answers`.
+    `held` is locked by the caller's transaction. `revision` is the one in which the
+    sender saw all of it: StaleRevision is raised where anything unseen was stored since. What was
+    filled in on `paper` counts from then, and takes the place of what was saved before.
     Raises AlreadySubmitted, StaleRevision or scoring.AnswerError.
     """
-    response = current_response(assignment) or _begin(assignment, language, mode, now)
+    response = held.response or _begin(held.assignment, language, mode, now)
     if response.status == ResponseStatus.FINAL:
         raise AlreadySubmitted(response)
-    if revision is not None and revision != response.revision:
-        raise StaleRevision(response)
     _check_language(response, language)
-    definition = response.instrument_version.definition
+    definition = response.definition
     answers = scoring.prune(definition, answers)
+    is_newest = revision is None or revision == response.revision
+    # The same as stored was seen, whichever revision it was seen in.
+    if not is_newest and answers != scoring.prune(definition, response.answers):
+        raise StaleRevision(response)
     result = scoring.score(definition, answers)
-    moment = now.isoformat()
-    known = response.answered_at
+    at, known = now, response.answered_at
+    if paper is not None:
+        at, known, response.started_at = paper.filled_at, {}, None
+        response.entered_by = paper.entered_by
+        response.is_entered_twice = paper.is_entered_twice
+    moment = at.isoformat()
     response.answered_at = {
         key: known[key] if response.answers.get(key) == value and key in known else moment
         for key, value in answers.items()
@@ -135,7 +220,7 @@ def finalise(
     response.status = ResponseStatus.FINAL
     response.submission_id = submission_id
     response.mode, response.language = mode, language
-    response.submitted_at = response.stored_at = now
+    response.submitted_at, response.stored_at = at, now
     response.revision += 1
     response.save()
     store_scores(response, result)
@@ -144,7 +229,7 @@ def finalise(
 
 def _check_language(response: QuestionnaireResponse, language: str) -> None:
     # An answer is to words: those of another language were never shown.
-    languages = response.instrument_version.definition.languages
+    languages = response.definition.languages
     if languages and language not in languages:
         message = _("This questionnaire is worded in %(languages)s only.")
         raise ValidationError({"language": message % {"languages": ", ".join(languages)}})
@@ -157,7 +242,7 @@ def store_scores(response: QuestionnaireResponse, result: scoring.ScoreResult) -
 
 def scores_of(response: QuestionnaireResponse, result: scoring.ScoreResult) -> list[Score]:
     """Return one unsaved row per scale of a final response."""
-    return scores_by(response.instrument_version.definition, response, result)
+    return scores_by(response.definition, response, result)
 
 
 def scores_by(
@@ -186,19 +271,14 @@ def scores_by(
     ]
 
 
-def lock_assignment(assignment_id: UUID) -> Assignment:
-    """Return the assignment, locked until the transaction ends."""
-    return Assignment.objects.select_for_update().get(pk=assignment_id)
-
-
 def result_of(response: QuestionnaireResponse) -> scoring.ScoreResult:
     """Return what the response's answers score by its own instrument version."""
-    return scoring.score(response.instrument_version.definition, response.answers)
+    return scoring.score(response.definition, response.answers)
 
 
 def safety_of(response: QuestionnaireResponse) -> tuple[scoring.SafetyHit, ...]:
     """Return the positive safety answers of a response, finished or not."""
-    return result_of(response).safety
+    return scoring.safety(response.definition, response.answers)
 
 
 @transaction.atomic
@@ -236,6 +316,7 @@ def correct(
         submitted_at=response.submitted_at,
         stored_at=now,
         submission_id=f"correction:{response.pk}",
+        entered_by_id=response.entered_by_id,
         corrects=response,
         correction_reason=reason.strip(),
     )

@@ -8,14 +8,16 @@ from outcomes.review.charts.data import (
     Marker,
     Panel,
     Point,
+    QuartilePoint,
     SessionMark,
     SessionStatus,
     Window,
     WindowState,
 )
+from outcomes.review.charts.intervals import draw_intervals, interval_words
 from outcomes.review.charts.layout import Layout
 from outcomes.review.charts.sparkline import draw_sparkline
-from outcomes.review.charts.trajectory import draw_trajectory
+from outcomes.review.charts.trajectory import draw_layouts, draw_trajectory
 from outcomes.review.charts.words import describe
 
 __all__ = [
@@ -27,11 +29,15 @@ __all__ = [
     "Marker",
     "Panel",
     "Point",
+    "QuartilePoint",
     "SessionMark",
     "SessionStatus",
     "Window",
     "WindowState",
     "describe",
+    "draw_intervals",
+    "draw_layouts",
     "draw_sparkline",
     "draw_trajectory",
+    "interval_words",
 ]

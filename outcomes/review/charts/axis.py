@@ -1,6 +1,6 @@
 """The two axes: true time across, the instrument's full range upward; dates sensibly spaced."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
@@ -37,6 +37,12 @@ class TimeScale:
         """Return the x of an instant."""
         share = (at - self.start) / (self.end - self.start)
         return self.left + share * (self.right - self.left)
+
+    def places(self, moments: Sequence[datetime]) -> list[float]:
+        """Return the x of each of many instants."""
+        left, start, period = self.left, self.start, self.end - self.start
+        width = self.right - left
+        return [left + (at - start) / period * width for at in moments]
 
     def holds(self, at: datetime) -> bool:
         """Say whether an instant lies within the chart."""

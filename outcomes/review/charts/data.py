@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import chain
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from outcomes.review.change import Direction, ScorePoint
 
 WindowState = Literal["answered", "late", "missed", "pending"]
 SessionStatus = Literal["held", "planned", "not_held"]
+MarkerKind = Literal["change", "note"]
 Comparison = Literal["below", "at_most", "at_least"]
 
 
@@ -32,8 +33,7 @@ class Point(ScorePoint):
     imported: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """Hold one asking: when it was due, and what came of it."""
 
     due: datetime
@@ -68,6 +68,21 @@ class Marker:
 
     at: datetime
     text: str
+    kind: MarkerKind = "change"
+
+
+@dataclass(frozen=True, slots=True)
+class QuartilePoint:
+    """Hold the middle half of a clinic's comparable starters at an instant of this time axis.
+
+    `q1`, `median` and `q3` are in points of the scale; `n` counts the scores behind them.
+    """
+
+    at: datetime
+    q1: float
+    median: float
+    q3: float
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +91,11 @@ class Panel:
 
     `response_line` is half of THIS patient's baseline; `remission_kind` says on which side of
     `remission_line` a score must lie; `reliable_half_width` is the reliable change threshold in
-    points. Each is None where its rule does not apply. `baseline_reason` says why there is no
-    baseline. Points and windows are in order of time.
+    points; `cutoff_line` is where a watched scale raises an alert. Each is None where its rule does
+    not apply. `baseline_reason` says why there is no baseline. Points and windows are in order of
+    time. `clinic_band`, in order of time, is drawn behind everything else; empty where nobody asked
+    for it or too few patients compare. A panel that `is_light` is a thin layer of faint dots under
+    the others, without lines and rules.
     """
 
     code: str
@@ -93,7 +111,10 @@ class Panel:
     response_line: float | None = None
     remission_line: float | None = None
     remission_kind: Comparison = "below"
+    cutoff_line: float | None = None
     reliable_half_width: float | None = None
+    clinic_band: tuple[QuartilePoint, ...] = ()
+    is_light: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,23 @@ from collections.abc import Sequence
 
 from outcomes.review.charts import svg, words
 from outcomes.review.charts.axis import ValueScale, value_ticks
-from outcomes.review.charts.data import Band, Comparison, Panel
+from outcomes.review.charts.data import Band, Comparison, MarkerKind, Panel
 from outcomes.review.charts.layout import roomiest, spread, width_of, wrap
 from outcomes.review.charts.sheet import Sheet
+from outcomes.review.tongue import gettext as _
 
 TINTS = ("#ffffff", "#f5f6f7", "#eceef0", "#e2e6e9", "#d9dee2", "#d0d6db")
 RESPONSE_DASH = "8 4"
 REMISSION_DASH = "2 3"
+CUTOFF_DASH = "10 3 2 3"
 GRID = "#dde2e6"
 SIGNS: dict[Comparison, str] = {"below": "<", "at_most": "≤", "at_least": "≥"}
+MARKER_DASH: dict[MarkerKind, str] = {"change": "5 3", "note": "1 3"}
 RELIABLE_DASH = "1 2.5"
 RELIABLE_OPACITY = 0.06
+CLINIC = "#3d5a45"
+CLINIC_OPACITY = 0.16
+CLINIC_DASH = "6 2 1 2"
 
 
 def draw_ground(sheet: Sheet, panel: Panel, scale: ValueScale) -> str:
@@ -22,8 +28,9 @@ def draw_ground(sheet: Sheet, panel: Panel, scale: ValueScale) -> str:
     return svg.hidden(
         *_bands(sheet, panel, scale),
         *_values(sheet, panel, scale),
+        *_clinic_band(sheet, panel, scale),
         *_reliable(sheet, panel, scale),
-        *_guides(sheet, scale),
+        *draw_guides(sheet, scale),
         *_rule_lines(sheet, panel, scale),
         *_gutter(sheet, panel, scale),
     )
@@ -70,17 +77,42 @@ def _reliable(sheet: Sheet, panel: Panel, scale: ValueScale) -> list[str]:
     return drawn
 
 
-def _guides(sheet: Sheet, scale: ValueScale) -> list[str]:
+def _clinic_band(sheet: Sheet, panel: Panel, scale: ValueScale) -> list[str]:
+    """Draw the middle half of the clinic's comparable starters, with its median as a line."""
+    shown = [point for point in panel.clinic_band if sheet.x.holds(point.at)]
+    if not shown:
+        return []
+    xs = [sheet.x(point.at) for point in shown]
+    tops = [scale(point.q3) for point in shown]
+    feet = [scale(point.q1) for point in shown]
+    upper, lower = list(zip(xs, tops, strict=True)), list(zip(xs, feet, strict=True))
+    middle = list(zip(xs, (scale(point.median) for point in shown), strict=True))
+    return [
+        svg.area([*upper, *reversed(lower)], fill=CLINIC, opacity=CLINIC_OPACITY),
+        svg.polyline(upper, stroke=CLINIC, width=0.8),
+        svg.polyline(lower, stroke=CLINIC, width=0.8),
+        svg.polyline(middle, stroke=CLINIC, width=1.4, dash=CLINIC_DASH),
+    ]
+
+
+def draw_guides(sheet: Sheet, scale: ValueScale) -> list[str]:
     """Drop a hairline from each session and each treatment change through the panel."""
     top, bottom = scale.top, scale.bottom
     held = [sheet.x(mark.at) for mark in sheet.sessions if mark.status == "held"]
     planned = [sheet.x(mark.at) for mark in sheet.sessions if mark.status == "planned"]
-    changes = [sheet.x(marker.at) for marker in sheet.data.markers if sheet.x.holds(marker.at)]
+    markers = [marker for marker in sheet.data.markers if sheet.x.holds(marker.at)]
+    marked = [
+        (kind, [sheet.x(marker.at) for marker in markers if marker.kind == kind])
+        for kind in MARKER_DASH
+    ]
     return [
         svg.uprights(held, top, bottom, stroke=svg.GUIDE, width=0.7),
         svg.uprights(held, bottom - 5, bottom, stroke=svg.INK, width=1.2),
         svg.uprights(planned, top, bottom, stroke=svg.FRAME, width=0.8, dash="1 4"),
-        svg.uprights(changes, top, bottom, stroke=svg.CHANGE, width=1.2, dash="5 3"),
+        *(
+            svg.uprights(xs, top, bottom, stroke=svg.CHANGE, width=1.2, dash=MARKER_DASH[kind])
+            for kind, xs in marked
+        ),
     ]
 
 
@@ -90,18 +122,23 @@ def _rules(panel: Panel) -> list[tuple[float, str, str]]:
     found: list[tuple[float, str, str]] = []
     if panel.baseline is not None:
         value = panel.baseline.value
-        found.append((value, f"Baseline {words.number(value)}", ""))
+        found.append((value, _("Baseline %(value)s") % {"value": words.number(value)}, ""))
     if panel.response_line is not None:
         limit = f"{'≤' if falling else '≥'}\u00a0{words.number(panel.response_line)}"
-        found.append((panel.response_line, f"Response {limit}", RESPONSE_DASH))
+        told = _("Response %(limit)s") % {"limit": limit}
+        found.append((panel.response_line, told, RESPONSE_DASH))
     if panel.remission_line is not None:
         limit = f"{SIGNS[panel.remission_kind]}\u00a0{words.number(panel.remission_line)}"
-        found.append((panel.remission_line, f"Remission {limit}", REMISSION_DASH))
+        told = _("Remission %(limit)s") % {"limit": limit}
+        found.append((panel.remission_line, told, REMISSION_DASH))
+    if panel.cutoff_line is not None:
+        limit = f"{'≥' if falling else '≤'}\u00a0{words.number(panel.cutoff_line)}"
+        found.append((panel.cutoff_line, _("Cut-off %(limit)s") % {"limit": limit}, CUTOFF_DASH))
     return [rule for rule in found if panel.low <= rule[0] <= panel.high]
 
 
 def _rule_lines(sheet: Sheet, panel: Panel, scale: ValueScale) -> list[str]:
-    """Draw the baseline, response and remission lines, each with its own dash."""
+    """Draw the baseline, response, remission and cut-off lines, each with its own dash."""
     form = sheet.form
     return [
         svg.line(

@@ -8,6 +8,8 @@ from outcomes.review.charts.axis import date_ticks
 from outcomes.review.charts.data import Marker, SessionMark, SessionStatus
 from outcomes.review.charts.layout import rows, width_of
 from outcomes.review.charts.sheet import Sheet
+from outcomes.review.tongue import gettext as _
+from outcomes.review.tongue import ngettext
 
 _MOST_DOSES = 8
 """More changes of what was given than this are not told one by one under the chart."""
@@ -40,9 +42,9 @@ def draw_sessions(parts: list[str], sheet: Sheet, y: float) -> float:
         for row, line in enumerate(doses.get(mark.short, ()) if mark.status == "held" else ()):
             y = foot + row * form.leading
             drawn += svg.text(x, y, line, size=form.size, fill=svg.MUTED, anchor="middle")
-        told = words.session_label(mark, sheet.data.zone)
+        told = sheet.label(mark)
         parts.append(svg.labelled(told, drawn) if sheet.focusable else svg.titled(told, drawn))
-    name = svg.text(form.right + 10, base + 9 + 4, "Sessions", size=form.size, fill=svg.MUTED)
+    name = svg.text(form.right + 10, base + 9 + 4, _("Sessions"), size=form.size, fill=svg.MUTED)
     parts.append(svg.hidden(name))
     return base + 18 + max(map(len, doses.values()), default=0) * form.leading
 
@@ -88,8 +90,15 @@ def dose_key(sheet: Sheet) -> list[str]:
     if not given or _doses(sheet, [sheet.x(mark.at) for mark in sheet.sessions]):
         return []
     told = [words.given_words(run, sheet.data.zone) for run in _same(given)]
-    more = [f"{len(told) - _MOST_DOSES} more changes, in the list of sessions"]
-    return [f"Given: {'; '.join(told[:_MOST_DOSES] + (more if len(told) > _MOST_DOSES else []))}"]
+    left = len(told) - _MOST_DOSES
+    if left > 0:
+        more = ngettext(
+            "%(n)d more change, in the list of sessions",
+            "%(n)d more changes, in the list of sessions",
+            left,
+        )
+        told = [*told[:_MOST_DOSES], more % {"n": left}]
+    return [_("Given: %(doses)s") % {"doses": "; ".join(told)}]
 
 
 def _same(marks: list[SessionMark]) -> list[list[SessionMark]]:
@@ -167,7 +176,7 @@ def draw_markers(parts: list[str], sheet: Sheet, y: float) -> float:
     for marker, flag, row in named:
         base = y + row * (form.leading + 2) + form.size
         left, _, x = _reach(sheet, marker, flag)
-        label = f"{marker.text}, {words.day(marker.at, sheet.data.zone)}"
+        label = words.marker_label(marker, sheet.data.zone)
         stem = svg.line(x, base - form.size + 1, x, base + 3, stroke=svg.CHANGE, width=1.4)
         name = svg.text(left, base, flag, size=form.size, fill=svg.CHANGE)
         parts.append(svg.labelled(label, stem + name))
@@ -178,7 +187,7 @@ def marker_key(sheet: Sheet) -> list[str]:
     """List what the letters stand for; empty where the words themselves are on the chart."""
     named, _ = marker_names(sheet)
     return [
-        f"{flag}: {marker.text}, {words.day(marker.at, sheet.data.zone)}"
+        f"{flag}: {words.marker_label(marker, sheet.data.zone)}"
         for marker, flag, _ in named
         if flag != marker.text
     ]

@@ -2,9 +2,14 @@
 
 from collections.abc import Callable
 
-from outcomes.review.charts import svg
-from outcomes.review.charts.data import ChartData, Point, SessionStatus, WindowState
+from outcomes.review.charts import svg, words
+from outcomes.review.charts.data import ChartData, MarkerKind, Point, SessionStatus, WindowState
 from outcomes.review.charts.ground import (
+    CLINIC,
+    CLINIC_DASH,
+    CLINIC_OPACITY,
+    CUTOFF_DASH,
+    MARKER_DASH,
     RELIABLE_DASH,
     RELIABLE_OPACITY,
     REMISSION_DASH,
@@ -12,9 +17,11 @@ from outcomes.review.charts.ground import (
 )
 from outcomes.review.charts.lanes import dose_key, marker_key, session_shape
 from outcomes.review.charts.layout import width_of, wrap
+from outcomes.review.charts.light import FAINT
 from outcomes.review.charts.marks import point_shape
 from outcomes.review.charts.sheet import Sheet
 from outcomes.review.charts.strip import NARROWEST, STRIP, is_gathered, strip_line, strip_shapes
+from outcomes.review.tongue import gettext as _
 
 Glyph = Callable[[float, float], str]
 Entry = tuple[bool, Glyph, str]
@@ -48,7 +55,7 @@ def _draw_row(
     """Write one subject and its entries, wrapping under them; return the last baseline."""
     form = sheet.form
     drawn.append(svg.text(form.left, base, subject, size=form.size, bold=True))
-    start = form.left + width_of("Sessions", form.size, bold=True) + 16
+    start = form.left + width_of(_("Sessions"), form.size, bold=True) + 16
     x = start
     for glyph, meaning in entries:
         width = _SAMPLE + width_of(meaning, form.size)
@@ -64,21 +71,28 @@ def _subjects(sheet: Sheet) -> list[tuple[str, list[Entry]]]:
     """List the subjects of the legend with all their entries."""
     data = sheet.data
     return [
-        ("Scores", _scores(data)),
-        ("Lines", _lines(data)),
-        ("Sessions", _sessions(data)),
-        ("Asked", _askings(sheet)),
+        (_("Scores"), _scores(data)),
+        (_("Lines"), _lines(data)),
+        (_("Sessions"), _sessions(data)),
+        (_("Asked"), _askings(sheet)),
+        (_("Clinic"), _clinic(sheet)),
     ]
 
 
 def _scores(data: ChartData) -> list[Entry]:
-    points = [point for panel in data.panels for point in panel.points]
+    points = [point for panel in data.panels if not panel.is_light for point in panel.points]
+    is_light = any(panel.is_light and panel.points for panel in data.panels)
     return [
-        (any(map(_is_plain, points)), _score(), "score"),
-        (any(point.late for point in points), _score(late=True), "answered late"),
-        (any(point.prorated for point in points), _score(prorated=True), "prorated, items missing"),
-        (any(point.imported for point in points), _score(imported=True), "imported"),
-        (any(point.safety for point in points), _safety, "safety answer positive"),
+        (any(map(_is_plain, points)), _score(), _("score")),
+        (any(point.late for point in points), _score(late=True), _("answered late")),
+        (
+            any(point.prorated for point in points),
+            _score(prorated=True),
+            _("prorated, items missing"),
+        ),
+        (any(point.imported for point in points), _score(imported=True), _("imported")),
+        (any(point.safety for point in points), _safety, _("safety answer positive")),
+        (is_light, _faint, _("daily check, one question")),
     ]
 
 
@@ -87,21 +101,25 @@ def _lines(data: ChartData) -> list[Entry]:
     reliable = any(panel.reliable_half_width is not None for panel in based)
     response = any(panel.response_line is not None for panel in data.panels)
     remission = any(panel.remission_line is not None for panel in data.panels)
+    cutoff = any(panel.cutoff_line is not None for panel in data.panels)
     return [
-        (bool(based), _ring, "baseline, last before session 1"),
-        (reliable, _reliable, "change too small to be reliable"),
-        (response, _dashed(RESPONSE_DASH), "response, 50 % better"),
-        (remission, _dashed(REMISSION_DASH), "remission"),
+        (bool(based), _ring, _("baseline, last before session 1")),
+        (reliable, _reliable, _("change too small to be reliable")),
+        (response, _dashed(RESPONSE_DASH), _("response, from this baseline")),
+        (remission, _dashed(REMISSION_DASH), _("remission")),
+        (cutoff, _dashed(CUTOFF_DASH), _("published cut-off, at which an alert is raised")),
     ]
 
 
 def _sessions(data: ChartData) -> list[Entry]:
     statuses = {mark.status for mark in data.sessions}
+    kinds = {marker.kind for marker in data.markers}
     return [
-        ("held" in statuses, _session("held"), "held"),
-        ("planned" in statuses, _session("planned"), "planned"),
-        ("not_held" in statuses, _session("not_held"), "not held"),
-        (bool(data.markers), _change, "treatment change or note"),
+        ("held" in statuses, _session("held"), _("held")),
+        ("planned" in statuses, _session("planned"), _("planned")),
+        ("not_held" in statuses, _session("not_held"), _("not held")),
+        ("change" in kinds, _marker("change"), _("treatment change")),
+        ("note" in kinds, _marker("note"), _("note")),
     ]
 
 
@@ -110,12 +128,29 @@ def _askings(sheet: Sheet) -> list[Entry]:
     states = {window.state for panel in panels for window in panel.windows}
     gathered = any(is_gathered(sheet, panel) for panel in panels)
     return [
-        ("answered" in states, _asked("answered"), "answered"),
-        ("late" in states, _asked("late"), "answered late"),
-        ("missed" in states, _asked("missed"), "missed, the line is broken"),
-        ("pending" in states, _asked("pending"), "not closed yet"),
-        (gathered, _gathered, "close together: one mark for several"),
+        ("answered" in states, _asked("answered"), _("answered")),
+        ("late" in states, _asked("late"), _("answered late")),
+        ("missed" in states, _asked("missed"), _("missed, the line is broken")),
+        ("pending" in states, _asked("pending"), _("not closed yet")),
+        (gathered, _gathered, _("close together: one mark for several")),
     ]
+
+
+def _clinic(sheet: Sheet) -> list[Entry]:
+    points = [point for panel in sheet.data.panels for point in panel.clinic_band]
+    told = words.clinic_band_words(points)
+    return [
+        (bool(points), _middle_half, told),
+        (bool(points), _median, _("their median")),
+    ]
+
+
+def _middle_half(x: float, y: float) -> str:
+    return svg.rect(x - 11, y - 6, 22, 12, fill=CLINIC, stroke=CLINIC, opacity=CLINIC_OPACITY)
+
+
+def _median(x: float, y: float) -> str:
+    return svg.line(x - 11, y, x + 11, y, stroke=CLINIC, width=1.4, dash=CLINIC_DASH)
 
 
 def _is_plain(point: Point) -> bool:
@@ -124,6 +159,10 @@ def _is_plain(point: Point) -> bool:
 
 def _score(*, late: bool = False, prorated: bool = False, imported: bool = False) -> Glyph:
     return lambda x, y: point_shape(x, y, 4, late=late, prorated=prorated, imported=imported)
+
+
+def _faint(x: float, y: float) -> str:
+    return svg.dots([(x - 6, y), (x, y - 2), (x + 6, y + 1)], opacity=FAINT)
 
 
 def _safety(x: float, y: float) -> str:
@@ -151,8 +190,9 @@ def _session(status: SessionStatus) -> Glyph:
     return lambda x, y: session_shape(x, y, status)
 
 
-def _change(x: float, y: float) -> str:
-    return svg.line(x, y - 7, x, y + 7, stroke=svg.CHANGE, width=1.4, dash="5 3")
+def _marker(kind: MarkerKind) -> Glyph:
+    dash = MARKER_DASH[kind]
+    return lambda x, y: svg.line(x, y - 7, x, y + 7, stroke=svg.CHANGE, width=1.4, dash=dash)
 
 
 def _asked(state: WindowState) -> Glyph:

@@ -15,12 +15,14 @@ _SMALLEST_TARGET = 2.0
 def draw_scores(sheet: Sheet, panel: Panel, points: list[Point], scale: ValueScale) -> list[str]:
     """Draw the line, broken at every missed window, and every score."""
     missed = sorted(window.due for window in sheet.windows(panel) if window.state == "missed")
-    places = [(sheet.x(point.at), scale(point.value)) for point in points]
+    xs = sheet.x.places([point.at for point in points])
+    places = [(x, scale(point.value)) for x, point in zip(xs, points, strict=True)]
     line = _line(points, places, missed, 2 if sheet.radius(len(points)) > 3 else 1.4)
-    return [
-        svg.hidden(line),
-        *_marks(sheet, panel, points, places, scale),
-    ]
+    marks = _marks(sheet, panel, points, places, scale)
+    if not sheet.focusable and points:
+        marks = [svg.traced(sheet.told(panel), "".join(marks), sheet.steps(panel))]
+    last = [_last_value(sheet, panel, points[-1], places[-1], scale)] if points else []
+    return [svg.hidden(line), *marks, *last]
 
 
 def _line(
@@ -69,10 +71,17 @@ def _marks(
     rules = [scale(value) for value in rule_values(panel)]
     named = safety_names(sheet, points, places, rules, scale)
     based_at = panel.baseline.at if panel.baseline else None
-    drawn = []
+    # Marks too small to point at are dots of one path, but for what else some of them show.
+    is_small = r <= _SMALLEST_TARGET and not sheet.focusable
+    drawn = [svg.dots(places, width=2 * r + 1.6)] if is_small and points else []
     for index, (point, (x, y)) in enumerate(zip(points, places, strict=True)):
-        mark = point_shape(
-            x, y, r, late=point.late, prorated=point.prorated, imported=point.imported
+        is_dot = is_small and not (point.late or point.prorated or point.imported)
+        mark = (
+            ""
+            if is_dot
+            else point_shape(
+                x, y, r, late=point.late, prorated=point.prorated, imported=point.imported
+            )
         )
         ringed = point.at == based_at
         if ringed:
@@ -80,16 +89,12 @@ def _marks(
         if point.safety:
             lift = r + (11 if ringed else 8)
             mark += svg.triangle(x, y - lift, min(5.5, r + 1.8)) + named.get(index, "")
-        drawn.append(_told(sheet, panel, point, mark, r))
-    if points:
-        drawn.append(_last_value(sheet, points[-1], places[-1], r, rules))
+        drawn.append(mark if is_small else _told(sheet, panel, point, mark))
     return drawn
 
 
-def _told(sheet: Sheet, panel: Panel, point: Point, mark: str, r: float) -> str:
-    """Add a score's label to its mark, unless the mark is too small to point at."""
-    if r <= _SMALLEST_TARGET:
-        return mark
+def _told(sheet: Sheet, panel: Panel, point: Point, mark: str) -> str:
+    """Add a score's label to its mark."""
     since = words.since_session(point.at, sheet.held, sheet.starts)
     label = words.point_label(panel, point, since, sheet.data.zone)
     if sheet.focusable:
@@ -97,9 +102,10 @@ def _told(sheet: Sheet, panel: Panel, point: Point, mark: str, r: float) -> str:
     return svg.titled(label, mark)
 
 
-def _last_value(sheet: Sheet, point: Point, place: Place, r: float, rules: Sequence[float]) -> str:
+def _last_value(sheet: Sheet, panel: Panel, point: Point, place: Place, scale: ValueScale) -> str:
     """Print the last value beside its mark, a little higher where a rule line would cross it."""
-    size = sheet.form.size + 1
+    size, r = sheet.form.size + 1, sheet.radius(len(sheet.points(panel)))
+    rules = [scale(value) for value in rule_values(panel)]
     x, y = place
     crossed = any(abs(rule - y) < size * 0.6 for rule in rules)
     foot = y + size * 0.36 - (size * 0.7 if crossed else 0)

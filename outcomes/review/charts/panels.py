@@ -8,6 +8,7 @@ from outcomes.review.charts.layout import width_of, wrap
 from outcomes.review.charts.marks import draw_scores
 from outcomes.review.charts.sheet import Sheet
 from outcomes.review.charts.strip import draw_strip
+from outcomes.review.tongue import gettext as _
 
 
 def draw_panel(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
@@ -22,7 +23,7 @@ def draw_panel(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
         middle, size = (form.left + form.right) / 2, form.size + 2
         y = (top + scale.bottom) / 2
         parts.append(
-            svg.text(middle, y, "No scores yet", size=size, fill=svg.MUTED, anchor="middle")
+            svg.text(middle, y, _("No scores yet"), size=size, fill=svg.MUTED, anchor="middle")
         )
     return draw_strip(parts, sheet, panel, scale.bottom)
 
@@ -65,9 +66,12 @@ def baseline_words(sheet: Sheet, panel: Panel) -> str:
     """State the baseline with its date and reliable change, or why there is none."""
     if panel.baseline is None:
         reason = panel.baseline_reason
-        return f"No baseline: {reason[0].lower()}{reason[1:]}" if reason else ""
-    told = f"Baseline {words.number(panel.baseline.value)} on "
-    told += words.day(panel.baseline.at, sheet.data.zone)
+        return _("No baseline: %(reason)s") % {"reason": reason} if reason else ""
+    told = _("Baseline %(value)s on %(day)s") % {
+        "value": words.number(panel.baseline.value),
+        "day": words.day(panel.baseline.at, sheet.data.zone),
+    }
     if panel.reliable_half_width is not None:
-        told += f" · reliable change ±{words.number(panel.reliable_half_width)}"
+        width = words.number(panel.reliable_half_width)
+        told += " · " + _("reliable change ±%(width)s") % {"width": width}
     return told

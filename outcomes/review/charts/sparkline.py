@@ -6,7 +6,10 @@ from datetime import UTC, datetime, tzinfo
 from outcomes.review.change import ScorePoint
 from outcomes.review.charts import svg, words
 from outcomes.review.charts.axis import TimeScale, ValueScale, span
+from outcomes.review.charts.ground import TINTS
 from outcomes.review.charts.sheet import runs
+from outcomes.review.tongue import gettext as _
+from outcomes.review.tongue import ngettext
 
 _EDGE = 5.0
 
@@ -18,14 +21,18 @@ def draw_sparkline(
     *,
     code: str,
     remission: float | None = None,
+    bands: Sequence[float] = (),
     missed: Sequence[datetime] = (),
     zone: tzinfo = UTC,
     width: float = 120,
     height: float = 32,
 ) -> str:
-    """Draw scores in order of time over the full range, broken where a window was `missed`."""
-    drawn = [svg.rect(0, 0, width, height, fill=svg.WHITE)]
+    """Draw scores in order of time over the full range, broken where a window was `missed`.
+
+    `bands` are the values at which severity bands begin, the least severe first.
+    """
     y = ValueScale(low, high, _EDGE, height - _EDGE)
+    drawn = [svg.rect(0, 0, width, height, fill=svg.WHITE), *_bands(bands, y, width, height)]
     if remission is not None and low <= remission <= high:
         rest = y(remission)
         drawn.append(svg.line(0, rest, width, rest, stroke=svg.FRAME, width=0.8, dash="2 3"))
@@ -39,6 +46,16 @@ def draw_sparkline(
         f' width="{width:g}" height="{height:g}" role="img" aria-label="{label}">'
         f"{''.join(drawn)}</svg>"
     )
+
+
+def _bands(begins: Sequence[float], y: ValueScale, width: float, height: float) -> list[str]:
+    """Shade from each band's beginning to the worst end: the next one lies over it."""
+    is_rising = len(begins) < 2 or begins[0] < begins[-1]
+    drawn = []
+    for tint, begin in zip(TINTS[1:], begins[1:], strict=False):
+        top, foot = (0.0, y(begin)) if is_rising else (y(begin), height)
+        drawn.append(svg.rect(0, top, width, foot - top, fill=tint))
+    return drawn
 
 
 def _trace(
@@ -61,11 +78,22 @@ def _trace(
 def _label(points: Sequence[ScorePoint], low: float, high: float, code: str, zone: tzinfo) -> str:
     """Tell the sparkline in words."""
     if not points:
-        return f"No {code} scores yet"
-    last = points[-1]
-    ended = f"{words.number(last.value)} on {words.day(last.at, zone)}"
-    ranged = f"range {words.number(low)} to {words.number(high)}"
-    if len(points) == 1:
-        return f"{code}: one score, {ended}, {ranged}"
-    began = f"{words.number(points[0].value)} on {words.day(points[0].at, zone)}"
-    return f"{code}: {len(points)} scores, from {began} to {ended}, {ranged}"
+        return _("No %(code)s scores yet") % {"code": code}
+    first, last = points[0], points[-1]
+    facts = {
+        "code": code,
+        "n": len(points),
+        "first": words.number(first.value),
+        "began": words.day(first.at, zone),
+        "last": words.number(last.value),
+        "ended": words.day(last.at, zone),
+        "low": words.number(low),
+        "high": words.number(high),
+    }
+    told = ngettext(
+        "%(code)s: one score, %(last)s on %(ended)s, range %(low)s to %(high)s",
+        "%(code)s: %(n)d scores, from %(first)s on %(began)s to %(last)s on %(ended)s,"
+        " range %(low)s to %(high)s",
+        len(points),
+    )
+    return told % facts

@@ -10,6 +10,7 @@ from outcomes.review.charts import svg, words
 from outcomes.review.charts.data import Panel, Window, WindowState
 from outcomes.review.charts.layout import wrap
 from outcomes.review.charts.sheet import Sheet
+from outcomes.review.tongue import gettext as _
 
 STRIP = 16.0
 """The height of the coverage strip: its line, what stands on it and what hangs under it."""
@@ -116,12 +117,17 @@ def _strip_words(sheet: Sheet, counts: Counter[WindowState], foot: float) -> lis
     """Write how many of the closed askings were answered."""
     form = sheet.form
     answered = counts["answered"] + counts["late"]
-    told = f"{answered} of {answered + counts['missed']} answered"
+    told = _("%(answered)d of %(asked)d answered") % {
+        "answered": answered,
+        "asked": answered + counts["missed"],
+    }
     drawn = [
         svg.text(form.right + 10, foot + row * form.leading, words_, size=form.size, fill=svg.MUTED)
         for row, words_ in enumerate(wrap(told, form.gutter - 12, form.size))
     ]
     if form.margin_words:
-        name = svg.text(form.left - 6, foot, "Asked", size=form.size, fill=svg.MUTED, anchor="end")
+        name = svg.text(
+            form.left - 6, foot, _("Asked"), size=form.size, fill=svg.MUTED, anchor="end"
+        )
         drawn.append(name)
     return drawn

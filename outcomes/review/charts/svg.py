@@ -1,8 +1,11 @@
 """SVG by presentation attributes only: every text escaped here, no style, class, id or script."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import pairwise
+
+from outcomes.review.change import ScorePoint
 
 INK = "#17242d"
 MUTED = "#4a5964"
@@ -58,6 +61,20 @@ def line(
     return path(f"M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}", stroke=stroke, width=width, dash=dash)
 
 
+def polyline(
+    places: Sequence[tuple[float, float]], *, stroke: str, width: float = 1, dash: str = ""
+) -> str:
+    """Join places by straight lines."""
+    d = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places) if places else ""
+    return path(d, stroke=stroke, width=width, dash=dash)
+
+
+def area(places: Sequence[tuple[float, float]], *, fill: str, opacity: float) -> str:
+    """Fill the area that the places go around."""
+    d = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    return f'<path d="M{d}Z" fill="{fill}" fill-opacity="{opacity}"/>'
+
+
 def uprights(
     xs: Iterable[float], top: float, bottom: float, *, stroke: str, width: float, dash: str = ""
 ) -> str:
@@ -109,6 +126,41 @@ def diamond(x: float, y: float, r: float, *, fill: str, stroke: str) -> str:
 def lower_half(x: float, y: float, r: float, outline: str) -> str:
     """Fill the lower half of a score's mark; `outline` runs below it from its left to its right."""
     return f'<path d="M{x - r:.1f} {y:.1f}{outline}Z" fill="{DATA}"/>'
+
+
+def dots(places: Iterable[tuple[float, float]], *, width: float = 2.6, opacity: float = 1) -> str:
+    """Draw many dots as one path."""
+    d = "".join([f"M{x:.1f} {y:.1f}h0" for x, y in places])
+    see = f' stroke-opacity="{opacity}"' if opacity < 1 else ""
+    return (
+        f'<path d="{d}" fill="none" stroke="{DATA}"{see} stroke-width="{width:g}"'
+        ' stroke-linecap="round"/>'
+    )
+
+
+def steps(points: Sequence[ScorePoint]) -> str:
+    """Return the moments and values of scores for whoever steps through them.
+
+    The first moment in minutes since 1970, then for each score the minutes since the one before and
+    its value.
+    """
+    minutes = [int(point.at.timestamp()) // 60 for point in points]
+    gaps = [after - before for before, after in pairwise([minutes[0], *minutes])]
+    told = " ".join([f"{gap},{point.value:g}" for gap, point in zip(gaps, points, strict=True)])
+    return f"{minutes[0]};{told}"
+
+
+def traced(label: str, drawn: str, stepped: str) -> str:
+    """Group scores under one label, with their `steps`.
+
+    A keyboard stops here once; arrows then reach each score: a group of its own, or its dot on the
+    first path.
+    """
+    words = safe(label)
+    return (
+        f'<g role="img" tabindex="0" aria-label="{words}" data-points="{stepped}">'
+        f"<title>{words}</title>{drawn}</g>"
+    )
 
 
 def hidden(*parts: str) -> str:

@@ -6,26 +6,57 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from outcomes.review.change import ScorePoint
-from outcomes.review.charts.data import Band, Panel, Point, SessionMark, Window, WindowState
+from outcomes.review.charts.data import (
+    Band,
+    Marker,
+    Panel,
+    Point,
+    QuartilePoint,
+    SessionMark,
+    SessionStatus,
+    Window,
+    WindowState,
+)
+from outcomes.review.tongue import decimal_point, gettext_noop, ngettext
+from outcomes.review.tongue import gettext as _
 
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-STATUS = {"held": "held", "planned": "planned", "not_held": "not held"}
-ASKED: dict[WindowState, str] = {
-    "answered": "answered",
-    "late": "answered late",
-    "missed": "missed",
-    "pending": "not closed yet",
+MONTHS = (
+    gettext_noop("Jan"),
+    gettext_noop("Feb"),
+    gettext_noop("Mar"),
+    gettext_noop("Apr"),
+    gettext_noop("May"),
+    gettext_noop("Jun"),
+    gettext_noop("Jul"),
+    gettext_noop("Aug"),
+    gettext_noop("Sep"),
+    gettext_noop("Oct"),
+    gettext_noop("Nov"),
+    gettext_noop("Dec"),
+)
+STATUSES: dict[SessionStatus, str] = {
+    "held": gettext_noop("held"),
+    "planned": gettext_noop("planned"),
+    "not_held": gettext_noop("not held"),
 }
+STATES: tuple[WindowState, ...] = ("answered", "late", "missed", "pending")
 
 
 def number(value: float) -> str:
     """Write a score: whole where it is whole, else with one decimal."""
-    return f"{value:.1f}".removesuffix(".0")
+    written = f"{value:.1f}"
+    return written[:-2] if written.endswith(".0") else written.replace(".", decimal_point())
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign, "+3", "−9" or "0"."""
+    sign = "+" if value > 0 else "−" if value < 0 else ""
+    return f"{sign}{number(abs(value))}"
 
 
 def day_month(at: datetime) -> str:
     """Write "1 Aug" of an instant already in local time."""
-    return f"{at.day} {MONTHS[at.month - 1]}"
+    return _("%(day)d %(month)s") % {"day": at.day, "month": _(MONTHS[at.month - 1])}
 
 
 def day(at: datetime, zone: tzinfo) -> str:
@@ -42,17 +73,14 @@ def moment(at: datetime, zone: tzinfo) -> str:
 
 def direction_words(panel: Panel) -> str:
     """Say which way is better."""
-    return "lower is better" if panel.direction == "higher_is_worse" else "higher is better"
+    if panel.direction == "higher_is_worse":
+        return _("lower is better")
+    return _("higher is better")
 
 
 def scored(value: float, band: str) -> str:
     """Write a value with its band, "14 (moderate)"."""
     return f"{number(value)} ({band})" if band else number(value)
-
-
-def counted(count: int, noun: str) -> str:
-    """Write a count with its noun, "1 hour" or "2 hours"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def since_session(at: datetime, held: tuple[SessionMark, ...], starts: list[datetime]) -> str:
@@ -65,16 +93,23 @@ def since_session(at: datetime, held: tuple[SessionMark, ...], starts: list[date
     if not index:
         return ""
     gap = at - starts[index - 1]
-    hours = gap // timedelta(hours=1)
-    long = counted(hours, "hour") if hours <= 72 else counted(gap.days, "day")
-    return f"{long} after session {held[index - 1].number}"
+    hours, session = gap // timedelta(hours=1), held[index - 1].number
+    if hours <= 72:
+        told = ngettext(
+            "%(n)d hour after session %(session)d", "%(n)d hours after session %(session)d", hours
+        )
+        return told % {"n": hours, "session": session}
+    told = ngettext(
+        "%(n)d day after session %(session)d", "%(n)d days after session %(session)d", gap.days
+    )
+    return told % {"n": gap.days, "session": session}
 
 
 def band_words(panel: Panel) -> str:
     """Name every band with its range, "Bands: mild 5–9, moderate 10–14"; "" without bands."""
     bands = sorted(panel.bands, key=lambda band: band.low)
     told = (f"{band.label}\u00a0{_range(band)}" for band in bands)
-    return f"Bands: {', '.join(told)}" if bands else ""
+    return _("Bands: %(bands)s") % {"bands": ", ".join(told)} if bands else ""
 
 
 def _range(band: Band) -> str:
@@ -84,27 +119,43 @@ def _range(band: Band) -> str:
 
 
 def point_label(panel: Panel, point: Point, since: str, zone: tzinfo) -> str:
-    """Describe one score in full, "PHQ-9 14, moderate, 3 Nov 2026 09:12, 24 hours after …"."""
+    """Describe one score in full, "PHQ-9 14, moderate, 3 Nov 2026 09:12, −7 from baseline, …"."""
     parts = [f"{panel.code} {number(point.value)}", point.band, moment(point.at, zone), since]
-    parts += [f"safety answer: {point.safety}"] if point.safety else []
-    parts += ["answered late"] if point.late else []
-    parts += ["prorated"] if point.prorated else []
-    parts += ["imported"] if point.imported else []
-    return ", ".join(part for part in parts if part)
+    if panel.baseline is not None and point.at > panel.baseline.at:
+        change = signed(point.value - panel.baseline.value)
+        parts.append(_("%(change)s from baseline") % {"change": change})
+    elif panel.baseline is not None and point.at == panel.baseline.at:
+        parts.append(_("baseline"))
+    if point.safety:
+        parts.append(_("safety answer: %(answer)s") % {"answer": point.safety})
+    parts += [_("answered late")] if point.late else []
+    parts += [_("prorated")] if point.prorated else []
+    parts += [_("imported")] if point.imported else []
+    return ", ".join([part for part in parts if part])
 
 
 def session_label(mark: SessionMark, zone: tzinfo) -> str:
     """Describe one session, "Session 3, held, 8 Aug 2026 10:00, IV ketamine 40 mg"."""
-    parts = [f"Session {mark.number}", STATUS[mark.status], moment(mark.at, zone), mark.label]
-    return ", ".join(part for part in parts if part)
+    name = _("Session %(number)d") % {"number": mark.number}
+    parts = (name, _(STATUSES[mark.status]), moment(mark.at, zone), mark.label)
+    return ", ".join([part for part in parts if part])
+
+
+def marker_label(marker: Marker, zone: tzinfo) -> str:
+    """Describe a treatment change or a note with its day."""
+    told = f"{marker.text}, {day(marker.at, zone)}"
+    return _("Note: %(text)s") % {"text": told} if marker.kind == "note" else told
 
 
 def given_words(run: Sequence[SessionMark], zone: tzinfo) -> str:
     """Say what a run of sessions was given, "sessions 1–6 from 8 Aug 2026, IV ketamine 40 mg"."""
     first, last = run[0], run[-1]
+    facts = {"first": first.number, "last": last.number, "day": day(first.at, zone)}
     if first is last:
-        return f"session {first.number} on {day(first.at, zone)}, {first.label}"
-    return f"sessions {first.number}–{last.number} from {day(first.at, zone)}, {first.label}"
+        told = _("session %(first)d on %(day)s") % facts
+    else:
+        told = _("sessions %(first)d–%(last)d from %(day)s") % facts
+    return f"{told}, {first.label}"
 
 
 def tally(windows: Iterable[Window]) -> Counter[WindowState]:
@@ -112,10 +163,24 @@ def tally(windows: Iterable[Window]) -> Counter[WindowState]:
     return Counter(window.state for window in windows)
 
 
+def state_words(state: WindowState) -> str:
+    """Say what came of an asking."""
+    return {
+        "answered": _("answered"),
+        "late": _("answered late"),
+        "missed": _("missed"),
+        "pending": _("not closed yet"),
+    }[state]
+
+
 def strip_label(code: str, counts: Counter[WindowState]) -> str:
     """Count what came of the askings, "PHQ-9 asked 6 times: 4 answered, 1 missed, …"."""
-    told = [f"{counts[state]} {ASKED[state]}" for state in ASKED if counts[state]]
-    return f"{code} asked {counted(counts.total(), 'time')}: {', '.join(told)}"
+    told = ", ".join(f"{counts[state]} {state_words(state)}" for state in STATES if counts[state])
+    total = counts.total()
+    asked = ngettext(
+        "%(code)s asked %(n)d time: %(told)s", "%(code)s asked %(n)d times: %(told)s", total
+    )
+    return asked % {"code": code, "n": total, "told": told}
 
 
 def coverage_words(panel: Panel) -> str:
@@ -125,10 +190,14 @@ def coverage_words(panel: Panel) -> str:
     if not asked:
         return ""
     if not counts["missed"]:
-        return f"none of {asked} asked {'was' if asked == 1 else 'were'} missed"
-    return (
-        f"{counts['missed']} of {asked} asked {'was' if counts['missed'] == 1 else 'were'} missed"
+        told = ngettext("none of %(n)d asked was missed", "none of %(n)d asked were missed", asked)
+        return told % {"n": asked}
+    told = ngettext(
+        "%(missed)d of %(n)d asked was missed",
+        "%(missed)d of %(n)d asked were missed",
+        counts["missed"],
     )
+    return told % {"missed": counts["missed"], "n": asked}
 
 
 def describe(panel: Panel, zone: tzinfo = UTC) -> str:
@@ -138,22 +207,61 @@ def describe(panel: Panel, zone: tzinfo = UTC) -> str:
     return f"{told}; {coverage}." if coverage else f"{told}."
 
 
+def clinic_band_words(points: Sequence[QuartilePoint]) -> str:
+    """Say what the band behind the scores is, and of how many; descriptive, not a target."""
+    counts = sorted(point.n for point in points)
+    if not counts:
+        return ""
+    low, high = counts[0], counts[-1]
+    if low == high:
+        told = _("middle half of comparable starters (n %(n)d), descriptive, not a target")
+        return told % {"n": low}
+    told = _(
+        "middle half of comparable starters (n %(low)d to %(high)d), descriptive, not a target"
+    )
+    return told % {"low": low, "high": high}
+
+
 def _told(panel: Panel, zone: tzinfo) -> str:
     """Tell the movement from the baseline, or else from the first score, to the last."""
     if not panel.points:
-        return f"No {panel.code} scores yet"
+        return _("No %(code)s scores yet") % {"code": panel.code}
     last = panel.points[-1]
     first = panel.baseline or panel.points[0]
-    place = "at baseline" if panel.baseline else "at the first score"
     start = scored(first.value, _band_of(panel, first))
     if last.at <= first.at:
-        return f"{panel.code} was {start} {place} on {day(first.at, zone)}, and no score since"
-    began = f"{start} {place} on {_day_beside(first.at, last.at, zone)}"
-    ended = f"{scored(last.value, last.band)} on {day(last.at, zone)}"
-    if last.value == first.value:
-        return f"{panel.code} was {began} and again {ended}"
-    moved = "fell" if last.value < first.value else "rose"
-    return f"{panel.code} {moved} from {began} to {ended}"
+        if panel.baseline:
+            alone = _("%(code)s was %(score)s at baseline on %(day)s, and no score since")
+        else:
+            alone = _("%(code)s was %(score)s at the first score on %(day)s, and no score since")
+        return alone % {"code": panel.code, "score": start, "day": day(first.at, zone)}
+    facts = {
+        "code": panel.code,
+        "first": start,
+        "began": _day_beside(first.at, last.at, zone),
+        "last": scored(last.value, last.band),
+        "ended": day(last.at, zone),
+    }
+    return _moved(last.value - first.value, from_baseline=panel.baseline is not None) % facts
+
+
+def _moved(step: float, *, from_baseline: bool) -> str:
+    """Return the sentence for a fall, a rise or neither."""
+    if from_baseline:
+        same = _("%(code)s was %(first)s at baseline on %(began)s and again %(last)s on %(ended)s")
+        fell = _("%(code)s fell from %(first)s at baseline on %(began)s to %(last)s on %(ended)s")
+        rose = _("%(code)s rose from %(first)s at baseline on %(began)s to %(last)s on %(ended)s")
+    else:
+        same = _(
+            "%(code)s was %(first)s at the first score on %(began)s and again %(last)s on %(ended)s"
+        )
+        fell = _(
+            "%(code)s fell from %(first)s at the first score on %(began)s to %(last)s on %(ended)s"
+        )
+        rose = _(
+            "%(code)s rose from %(first)s at the first score on %(began)s to %(last)s on %(ended)s"
+        )
+    return fell if step < 0 else rose if step > 0 else same
 
 
 def _day_beside(at: datetime, other: datetime, zone: tzinfo) -> str:

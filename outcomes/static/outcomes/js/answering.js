@@ -1,5 +1,6 @@
-// Saves each answer the moment it is tapped and moves on. The page works without this file, and
-// every request that cannot be made here is made by the form itself. Answers stay in memory only.
+// Saves each answer the moment it is tapped; where a page asks one question, a tap moves on. The
+// page works without this file, and every request that cannot be made here is made by the form
+// itself. Answers stay in memory only.
 (function () {
   "use strict";
 
@@ -9,67 +10,94 @@
   const MOVE_ON_AFTER = 350;
   const GIVE_UP_AFTER = 10000;
   const line = document.getElementById("saved");
-  const help = document.getElementById("help");
-  const revision = form.elements.namedItem("revision");
+  const onward = form.dataset.onward; // only where a tap moves on
+  const revision = form.elements.namedItem("revision"); // where the page asks one question
   const token = form.elements.namedItem("csrfmiddlewaretoken").value;
-  const item = form.elements.namedItem("item").value;
-  const language = form.querySelector("fieldset").lang;
 
-  const radios = [...form.querySelectorAll("input[name=value]")];
-  let stored = valueOf(radios.find((radio) => radio.defaultChecked)); // what the server has
-  let sending = null; // the request under way
+  let questions = collect();
+  let sending = null; // the requests under way
   let retryIn = 2000;
   let retryTimer = 0;
   let moveTimer = 0;
   let byFinger = false;
   let wanted = ""; // the button pressed while the line was down: followed once it is back
   let heardAt = 0; // when the server last answered
+  let isChanged = false; // whether an answer was changed in another window meanwhile
+  let isStale = false; // whether an answer opened or closed questions that are not shown yet
+
+  function collect() {
+    return [...form.querySelectorAll("[data-item]")].map((box) => {
+      const place = box.closest("[data-save]");
+      const radios = [...box.querySelectorAll("input[type=radio]")];
+      return {
+        box,
+        place,
+        radios,
+        revision: Number(place.dataset.revision), // in which its answer was seen
+        stored: valueOf(radios.find((radio) => radio.defaultChecked)), // what the server has
+        line: box.querySelector(".saved") || line,
+        help: box.querySelector(".crisis"),
+      };
+    });
+  }
 
   function valueOf(radio) {
     return radio ? Number(radio.value) : null;
   }
 
-  function picked() {
-    return radios.find((radio) => radio.checked);
+  function picked(question) {
+    return question.radios.find((radio) => radio.checked);
   }
 
-  function chosen() {
-    return valueOf(picked());
+  function chosen(question) {
+    return valueOf(picked(question));
   }
 
-  function say(state) {
-    line.dataset.state = state;
-    line.textContent = line.dataset[state];
+  function unsaved() {
+    return questions.filter((question) => chosen(question) !== question.stored);
+  }
+
+  function say(where, state) {
+    where.dataset.state = state;
+    where.textContent = form.dataset[state];
+  }
+
+  // Rejects when no answer comes in time.
+  async function ask(address, options) {
+    const control = new AbortController();
+    const timer = setTimeout(() => control.abort(), GIVE_UP_AFTER);
+    try {
+      return await fetch(address, { ...options, credentials: "same-origin", signal: control.signal });
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   // A page left while the line is down is a browser's error page, and what was tapped is gone.
   async function isReachable() {
     if (Date.now() - heardAt < 3000) return true;
-    const control = new AbortController();
-    const timer = setTimeout(() => control.abort(), GIVE_UP_AFTER);
     try {
-      await fetch(form.dataset.onward, { method: "HEAD", credentials: "same-origin", signal: control.signal });
+      await ask(onward || window.location.href, { method: "HEAD" });
       heardAt = Date.now();
       return true;
     } catch {
       return false;
-    } finally {
-      clearTimeout(timer);
     }
   }
 
   async function follow() {
     if (!(await isReachable())) {
       wait();
-    } else if (wanted === "next" && chosen() !== null) {
-      window.location.assign(form.dataset.onward);
+    } else if (wanted === "next" && onward && chosen(questions[0]) !== null) {
+      window.location.assign(onward);
     } else {
       submitAs(wanted);
     }
   }
 
   function wait() {
-    say("error");
+    const lines = unsaved().map((question) => question.line);
+    new Set([...lines, line]).forEach((where) => say(where, "error"));
     clearTimeout(retryTimer);
     retryTimer = setTimeout(save, retryIn);
     retryIn = Math.min(retryIn * 2, 30000);
@@ -89,36 +117,29 @@
     form.submit();
   }
 
-  async function put(value) {
-    const control = new AbortController();
-    const timer = setTimeout(() => control.abort(), GIVE_UP_AFTER);
-    try {
-      return await fetch(form.dataset.save, {
-        method: "PUT",
-        credentials: "same-origin",
-        headers: { "Content-Type": "application/json", "X-CSRFToken": token },
-        body: JSON.stringify({
-          answers: { [item]: value },
-          revision: Number(revision.value),
-          language: language,
-        }),
-        signal: control.signal,
-      });
-    } finally {
-      clearTimeout(timer);
-    }
+  function put(question, value) {
+    return ask(question.place.dataset.save, {
+      method: "PUT",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": token },
+      body: JSON.stringify({
+        answers: { [question.box.dataset.item]: value },
+        revision: question.revision,
+        language: (question.box.querySelector("fieldset[lang]") || question.place).lang,
+      }),
+    });
   }
 
-  // Resolves to true once the chosen answer is stored. One request at a time: the last tap wins.
-  async function saveOnce() {
-    while (chosen() !== stored) {
-      const value = chosen();
-      say("saving");
-      const reply = await put(value);
+  // Resolves to true once every chosen answer is stored. One request at a time: the last tap wins.
+  async function saveAll() {
+    for (let [question] = unsaved(); question; [question] = unsaved()) {
+      const value = chosen(question);
+      say(question.line, "saving");
+      const reply = await put(question, value);
       if (reply.status === 409) {
-        // Changed in another window: show what is stored there.
-        window.location.reload();
-        return false;
+        // Changed in another window: show what is stored there, once the others are saved.
+        isChanged = true;
+        question.stored = value;
+        continue;
       }
       if (reply.status >= 400 && reply.status < 500 && reply.status !== 429) {
         // The ticket has ended, or the answer is refused: the form leads to a page that says so.
@@ -127,18 +148,44 @@
       }
       if (!reply.ok) throw new Error(String(reply.status));
       heardAt = Date.now();
-      revision.value = (await reply.json()).revision;
-      stored = value;
+      question.revision = (await reply.json()).revision;
+      if (revision) revision.value = question.revision;
+      question.stored = value;
+      say(question.line, "saved");
+      isStale = isStale || question.place.hasAttribute("data-branches");
     }
-    if (stored !== null) say("saved");
+    if (isChanged) {
+      window.location.reload();
+      return false;
+    }
+    if (line.dataset.state === "error") say(line, "saved");
     retryIn = 2000;
-    return true;
+    if (isStale && !wanted) await showBranches();
+    return unsaved().length ? saveAll() : true;
+  }
+
+  // What an answer opened or closed, on a page that asks everything.
+  async function showBranches() {
+    const reply = await ask(window.location.href);
+    if (!reply.ok) throw new Error(String(reply.status));
+    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+    const fresh = page.getElementById("questions");
+    const items = (all) => [...all.querySelectorAll("[data-item]")].map((box) => box.dataset.item);
+    const shown = document.getElementById("questions");
+    if (unsaved().length) return; // tapped meanwhile: saved first, then looked at again
+    isStale = false;
+    if (!fresh || String(items(fresh)) === String(items(shown))) return;
+    const focused = document.activeElement.id;
+    shown.replaceWith(fresh);
+    questions = collect();
+    const again = focused && document.getElementById(focused);
+    if (again) again.focus({ preventScroll: true });
   }
 
   function save() {
     clearTimeout(retryTimer);
     if (!sending) {
-      sending = saveOnce()
+      sending = saveAll()
         .catch(async () => {
           heardAt = 0;
           // Where only saving fails, the form itself still gets through.
@@ -156,7 +203,9 @@
     return sending;
   }
 
-  function pick(radio) {
+  function pick(question) {
+    const radio = picked(question);
+    const help = question.help;
     clearTimeout(moveTimer);
     wanted = "";
     const needsHelp = radio.hasAttribute("data-help");
@@ -166,10 +215,10 @@
       help.focus({ preventScroll: true });
       help.scrollIntoView({ block: "nearest" });
     }
-    const moves = byFinger && !needsHelp;
+    const moves = onward && byFinger && !needsHelp;
     const tapped = Date.now();
     save().then((isSaved) => {
-      if (!isSaved || !moves || picked() !== radio) return;
+      if (!isSaved || !moves || picked(question) !== radio) return;
       moveTimer = setTimeout(() => go("next"), Math.max(0, MOVE_ON_AFTER - (Date.now() - tapped)));
     });
   }
@@ -178,7 +227,8 @@
   form.addEventListener("pointerdown", () => { byFinger = true; });
   form.addEventListener("keydown", () => { byFinger = false; });
   form.addEventListener("click", (event) => {
-    if (event.target.name === "value") pick(event.target);
+    if (event.target.type !== "radio") return;
+    pick(questions.find((question) => question.box.contains(event.target)));
   });
 
   form.addEventListener("submit", (event) => {
@@ -193,7 +243,7 @@
   });
 
   // A tap may be quicker than this file over a slow line.
-  if (chosen() !== stored) pick(picked());
+  unsaved().forEach(pick);
 
   // A page brought back from memory may be older than what is stored.
   window.addEventListener("pageshow", (event) => {

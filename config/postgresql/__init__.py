@@ -1,0 +1,1 @@
+"""PostgreSQL as Django knows it, but for how instants are read."""

@@ -1,0 +1,96 @@
+"""One episode's scores as a file: the numbers of the chart and of the table under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from outcomes.audit import services as audit
+from outcomes.audit.models import Actor
+from outcomes.care.models import EpisodeOfCare
+from outcomes.exports.cells import line_of
+from outcomes.review import trajectory
+from outcomes.review.trajectory import Row
+
+COLUMNS = (
+    "answered_at",
+    "time_zone",
+    "instrument",
+    "scale",
+    "score",
+    "band",
+    "change_from_baseline",
+    "percent_change",
+    "session_number",
+    "hours_since_session",
+    "reaches_past_session",
+    "is_late",
+    "is_prorated",
+    "is_imported",
+    "safety_answer",
+    "missing_reason",
+)
+
+
+@audit.atomic()
+def export_trajectory(*, episode: EpisodeOfCare, by: Actor, now: datetime) -> bytes:
+    """Return every score of an episode as CSV (UTF-8, header first, oldest first), and record it.
+
+    Instants stand in the patient's own time with its offset, changes in points (negative = fell),
+    hours as elapsed ones. What is missing is an empty cell; nothing is carried forward. Daily
+    checks, which the chart shows as a light layer, stand among the others.
+    """
+    audit.record(
+        clinic_id=episode.clinic_id,
+        by=by,
+        now=now,
+        action="export.trajectory",
+        object_type="EpisodeOfCare",
+        object_id=episode.pk,
+        patient_id=episode.patient_id,
+        data={"format": "csv"},
+    )
+    return "".join(_lines(episode, now)).encode()
+
+
+def _lines(episode: EpisodeOfCare, now: datetime) -> Iterator[str]:
+    yield line_of(*COLUMNS)
+    built = trajectory.build(episode, now)
+    zone = ZoneInfo(episode.patient.time_zone)
+    light = [
+        (point.at, _cells(point.at, zone, measure.definition.code, measure.scale.code, point.value))
+        for measure in built.measures
+        if measure.panel.is_light
+        for point in measure.panel.points
+    ]
+    scores = [(row.score.at, _score(row, zone)) for row in built.rows()]
+    for _at, cells in sorted([*light, *scores], key=lambda timed: timed[0]):
+        yield line_of(*cells)
+
+
+def _cells(at: datetime, zone: ZoneInfo, *others: object) -> list[object]:
+    known = [at.astimezone(zone).isoformat(timespec="seconds"), zone.key, *others]
+    return known + [None] * (len(COLUMNS) - len(known))
+
+
+def _score(row: Row, zone: ZoneInfo) -> list[object]:
+    score, change = row.score, row.change
+    return _cells(
+        score.at,
+        zone,
+        score.instrument_code,
+        score.scale,
+        score.value,
+        score.band,
+        change.absolute if change else None,
+        round(change.percent, 1) if change and change.percent is not None else None,
+        row.session_number,
+        None if row.hours_since_session is None else round(row.hours_since_session, 2),
+        "yes" if row.reaches_past_session else "no",
+        "yes" if score.is_late else "no",
+        "yes" if score.is_prorated else "no",
+        "yes" if row.point and row.point.imported else "no",
+        row.point.safety if row.point else "",
+        score.missing_reason,
+    )

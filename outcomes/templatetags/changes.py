@@ -1,0 +1,151 @@
+"""What each rule says of a change, and how long a response held, in the reader's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django import template
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from outcomes.instruments.definition import Scale
+from outcomes.review.charts.words import number
+from outcomes.review.durability import LossRule, durability
+from outcomes.review.measures import Measure
+from outcomes.review.statements import Statement, statements
+
+register = template.Library()
+
+NAMES = {
+    "response": gettext_lazy("Response"),
+    "remission": gettext_lazy("Remission"),
+    "reliable_improvement": gettext_lazy("Reliable improvement"),
+    "reliable_deterioration": gettext_lazy("Reliable deterioration"),
+    "minimal_improvement": gettext_lazy("Improvement that matters to patients"),
+    "minimal_deterioration": gettext_lazy("Deterioration as large"),
+}
+WHY = {
+    "no_rule": gettext_lazy("no published rule of this questionnaire is known here."),
+    "no_baseline": gettext_lazy("there is no baseline."),
+    "no_score": gettext_lazy("there is no score after the baseline."),
+    "baseline_zero": gettext_lazy("a share of a baseline of 0 has no meaning."),
+    "baseline_low": gettext_lazy("the baseline is too low for a share of it to say much."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One rule: what it is called, what it says here, and the rule itself with its source."""
+
+    name: str
+    verdict: str
+    words: str
+    statement: Statement
+
+
+@register.filter
+def each_rule(measure: Measure) -> Iterator[Line]:
+    """Yield what each published rule says of the change from baseline to the latest score."""
+    start, latest = measure.baseline.point, measure.latest
+    before = start.value if start else None
+    # Before treatment nothing is a change, and nothing is remission.
+    is_after = latest is not start and (start is not None or measure.remission is not None)
+    value = latest.value if latest is not None and is_after else None
+    for one in statements(measure.definition, measure.scale, before, value):
+        yield Line(str(NAMES[one.name]), _verdict(one), _words(one), one)
+
+
+def _verdict(one: Statement) -> str:
+    if one.met is None:
+        return _("not computable")
+    return _("yes") if one.met else _("no")
+
+
+def _words(one: Statement) -> str:
+    if one.why:
+        return str(WHY[one.why])
+    assert one.value is not None
+    assert one.threshold is not None
+    if one.name == "remission":
+        return _("the score is %(value)s.") % {"value": number(one.value)}
+    assert one.baseline is not None
+    return _("%(change)s; the rule takes %(points)s.") % {
+        "change": moved(one.baseline, one.value),
+        "points": number(one.threshold),
+    }
+
+
+def moved(before: float, value: float) -> str:
+    """Write a change in words: “fell 11 points, from 19 to 8”."""
+    points = abs(value - before)
+    if not points:
+        return _("no change from %(before)s") % {"before": number(before)}
+    if value < before:
+        words = ngettext(
+            "fell %(points)s point, from %(before)s to %(value)s",
+            "fell %(points)s points, from %(before)s to %(value)s",
+            1 if points == 1 else 2,
+        )
+    else:
+        words = ngettext(
+            "rose %(points)s point, from %(before)s to %(value)s",
+            "rose %(points)s points, from %(before)s to %(value)s",
+            1 if points == 1 else 2,
+        )
+    return words % {"points": number(points), "before": number(before), "value": number(value)}
+
+
+@register.filter
+def held_words(measure: Measure) -> str:
+    """Write how long the first response held; empty where there was none or no rule of loss."""
+    rule, start = loss_rule(measure), measure.baseline.point
+    if rule is None or start is None or measure.scale.response is None:
+        return ""
+    held = durability(
+        start,
+        [point for _score, point in measure.entries if point is not None],
+        measure.definition.direction,
+        rule=rule,
+        share=measure.scale.response.value / 100,
+        baseline_min=_baseline_min(measure.scale),
+    )
+    if held is None:
+        return ""
+    days = int(held.days)
+    if held.is_censored:
+        return ngettext(
+            "Response held for %(n)d day so far: not lost by the last assessment.",
+            "Response held for %(n)d days so far: not lost by the last assessment.",
+            days,
+        ) % {"n": days}
+    return ngettext(
+        "From first response to its loss: %(n)d day.",
+        "From first response to its loss: %(n)d days.",
+        days,
+    ) % {"n": days}
+
+
+@register.filter
+def loss_words(measure: Measure) -> str:
+    """Write by what convention response counts as lost."""
+    rule = loss_rule(measure)
+    if rule is None:
+        return ""
+    return _(
+        "Loss of response: back at %(cutoff)s or above with at least half of the best gain lost, on"
+        " two assessments in a row. A convention, not validated for ketamine."
+    ) % {"cutoff": number(rule.back_at)}
+
+
+def loss_rule(measure: Measure) -> LossRule | None:
+    """Return when response counts as lost; None without a cut-off to be back at."""
+    if measure.definition.direction != "higher_is_worse":
+        return None
+    values = (rule.value for rule in measure.scale.cutoffs if rule.kind == "at_least")
+    cutoff = next(values, None)
+    return None if cutoff is None else LossRule(back_at=cutoff)
+
+
+def _baseline_min(scale: Scale) -> float:
+    return scale.baseline_min.value if scale.baseline_min else 0.0
