@@ -461,7 +461,7 @@ def test_a_call_asked_for_stands_on_every_page_the_list_and_the_patients_page(
         page = as_care_team.get(world.url(name)).content.decode()
         assert "1 patient asks to be called:" in page, name
         assert world.url("call_settle") in page, name
-    assert "asks to be called</a></h3>" in page
+    assert "asks to be called</a></h2>" in page
 
 
 def test_a_call_is_settled_by_a_named_person_with_what_was_done(
