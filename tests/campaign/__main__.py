@@ -43,7 +43,7 @@ class Part:
         """Return what plays the part."""
         if not self.tests:
             return [sys.executable, "-m", "tests.campaign.part", self.name, database]
-        return [sys.executable, "-m", "pytest", "-q", "-s", "-n0", *self.tests]
+        return [sys.executable, "-m", "pytest", "-q", "-s", "-n0", "-m", "", *self.tests]
 
 
 PARTS = (

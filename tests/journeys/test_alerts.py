@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from outcomes import workflows
@@ -31,6 +32,7 @@ def put_on_cover(page: Page, person: str, weekdays: list[str], starts: str, ends
     expect(page.get_by_text("The cover was added.")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_an_admin_says_who_is_told_and_each_confirms(
     clinic: Clinic, clinician: User, admin: User, open_page: OpenPage
 ) -> None:
@@ -66,6 +68,7 @@ def test_an_admin_says_who_is_told_and_each_confirms(
     assert not Recipient.objects.get(user=clinician).has_failed
 
 
+@pytest.mark.thorough
 def test_an_alert_is_taken_on_a_phone_and_worked_through(
     clinic: Clinic, clinician: User, admin: User, care_team: User, open_page: OpenPage
 ) -> None:
@@ -105,6 +108,7 @@ def test_an_alert_is_taken_on_a_phone_and_worked_through(
     look(phone, "alert-closed")
 
 
+@pytest.mark.thorough
 def test_the_queue_and_a_mania_score_are_read_on_any_screen(
     clinic: Clinic, clinician: User, admin: User, open_page: OpenPage
 ) -> None:

@@ -53,8 +53,11 @@ def asked(clinic: Clinic, clinician: User, admin: User, enrolment: Enrolment) ->
 
 @pytest.mark.parametrize(
     ("width", "scheme"),
-    [(PHONE, "light"), (TABLET, "dark"), (DESK, "light")],
-    ids=["375", "768", "1280"],
+    [
+        pytest.param(PHONE, "light", id="375"),
+        pytest.param(TABLET, "dark", id="768", marks=pytest.mark.thorough),
+        pytest.param(DESK, "light", id="1280", marks=pytest.mark.thorough),
+    ],
 )
 def test_the_delivery_pages(
     open_page: OpenPage, asked: Patient, clinic: Clinic, admin: User, width: dict, scheme: str
@@ -143,6 +146,7 @@ def code_for(page: Page) -> str:
     return text.replace(" ", "")
 
 
+@pytest.mark.thorough
 def test_a_tablet_from_hand_to_hand(
     open_page: OpenPage, asked: Patient, clinic: Clinic, clinician: User
 ) -> None:

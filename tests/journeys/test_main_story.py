@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+import pytest
 import time_machine
 from django.core import mail
 from django.utils import timezone
@@ -19,7 +20,13 @@ from outcomes.responses.models import Score
 from tests.conftest import PASSWORD
 from tests.journeys.conftest import DESK, PHONE, OpenPage, last_link, look
 
-QUESTIONNAIRE_PAGES = (
+OFFICE_PAGES = (
+    "export",
+    "import",
+    "messages",
+    "settings",
+    "members",
+    "audit",
     "instruments",
     "instruments/PCL-5",
     "instruments/C-SSRS-screener",
@@ -184,14 +191,7 @@ def test_from_enrolment_to_export(
         look(page, "alerts")
 
     # The admin exports and accounts for it.
-    office, pocket = open_page(DESK, user=admin), open_page(PHONE, user=admin)
-    for name in ("export", "import", "messages", "settings", "members", "audit"):
-        office.goto(f"/c/{clinic.slug}/{name}/")
-        look(office, name)
-    for name in QUESTIONNAIRE_PAGES:
-        for page in (office, pocket):
-            page.goto(f"/c/{clinic.slug}/{name}/")
-            look(page, name.replace("/", "-"))
+    office = open_page(DESK, user=admin)
     office.goto(f"/c/{clinic.slug}/export/")
     with office.expect_download() as download:
         office.get_by_role("button", name=re.compile("scores|Download", re.IGNORECASE)).or_(
@@ -202,3 +202,14 @@ def test_from_enrolment_to_export(
     assert "Robin" not in text
     assert patient.clinic_id == clinic.pk
     assert list(find_breaks(clinic.pk)) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["1280", "375"])
+def test_every_page_of_the_office_is_without_a_barrier(
+    size: dict[str, int], clinic: Clinic, patient: Patient, admin: User, open_page: OpenPage
+) -> None:
+    page = open_page(size, user=admin)
+    for name in OFFICE_PAGES:
+        page.goto(f"/c/{clinic.slug}/{name}/")
+        look(page, name.replace("/", "-"))

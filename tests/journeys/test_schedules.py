@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from outcomes.clinics.models import Clinic, User
@@ -38,6 +39,7 @@ def add_line(page: Page) -> None:
     expect(page.get_by_text("Ask MOOD-1: 3 days after each session, at 18:00.")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_an_admin_writes_a_schedule_and_moves_a_course_to_it(
     clinic: Clinic, admin: User, enrolment: Enrolment, open_page: OpenPage
 ) -> None:

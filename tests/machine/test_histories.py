@@ -418,6 +418,7 @@ def dying_at(statement: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db
 def test_no_history_loses_or_doubles_anything(
     tmp_path: Path, settings: Any, capsys: pytest.CaptureFixture[str]

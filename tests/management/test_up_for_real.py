@@ -73,6 +73,7 @@ def server(environment, port, tmp_path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc to look at processes")
 def test_it_serves_mends_itself_and_leaves_no_process_behind(server, port, tmp_path):
     output = tmp_path / "output"

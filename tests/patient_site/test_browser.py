@@ -240,6 +240,7 @@ def test_the_browser_keeps_no_answer(page):
     assert page.evaluate("indexedDB.databases().then(found => found.length)") == 0
 
 
+@pytest.mark.thorough
 def test_one_tap_for_each_question_and_one_button_send_everything(page):
     for number in range(1, 19):
         at(page, number)

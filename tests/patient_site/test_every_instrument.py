@@ -24,7 +24,12 @@ from tests.browser import AXE, NEEDS_CHROMIUM
 from tests.conftest import NOW, signed_in
 from tests.library import LIBRARY
 
-BUNDLED = [code for code, definition in LIBRARY.items() if definition.is_sendable]
+QUICK = {"PHQ-9", "MOOD-1"}
+BUNDLED = [
+    code if code in QUICK else pytest.param(code, marks=pytest.mark.thorough)
+    for code, definition in LIBRARY.items()
+    if definition.is_sendable
+]
 
 pytestmark = NEEDS_CHROMIUM
 

@@ -6,7 +6,7 @@ as it comes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,12 +52,13 @@ def right_to_left(settings, tmp_path: Path, monkeypatch):
 class Walk:
     """What was read on the way: pages by name and language, and the templates they came from."""
 
+    languages: tuple[str, ...]
     pages: dict[tuple[str, str], str] = field(default_factory=dict)
     templates: set[str] = field(default_factory=set)
 
     def see(self, name: str, read: Callable[..., object]) -> None:
         """Read one screen in every language."""
-        for spoken in LANGUAGES:
+        for spoken in self.languages:
             Patient.objects.update(language=spoken)
             reply = read(headers={"Accept-Language": spoken}, follow=True)
             assert reply.status_code != 302, name
@@ -167,22 +168,33 @@ def the_tablet(walk: Walk, patient: Patient, clinician) -> None:
     walk.get("tablet, thanks", client, "/answer/thanks/")
 
 
-def shown(chromium: Browser, walk: Walk) -> list[str]:
+def shown(
+    chromium: Browser, walk: Walk, widths: Sequence[int], schemes: Sequence[str]
+) -> list[str]:
     """Show each page in each size and scheme; return what is wrong with it."""
     page = stage(chromium, walk.pages["link", "en"])
     told: list[str] = []
     for (name, spoken), html in walk.pages.items():
         page.evaluate(SHOW, html)
         told += [
-            f"{name}, {spoken}, {it}" for it in looked_at(page, WIDTHS, SCHEMES, targets=TARGETS)
+            f"{name}, {spoken}, {it}" for it in looked_at(page, widths, schemes, targets=TARGETS)
         ]
     page.close()
     return told
 
 
 @pytest.mark.usefixtures("right_to_left")
-def test_no_screen_has_a_barrier(chromium, phone, link, clinic, patient, clinician):
-    walk = Walk()
+@pytest.mark.parametrize(
+    ("languages", "widths", "schemes"),
+    [
+        pytest.param(("en",), (375,), ("light",), id="phone"),
+        pytest.param(LANGUAGES, WIDTHS, SCHEMES, id="all", marks=pytest.mark.thorough),
+    ],
+)
+def test_no_screen_has_a_barrier(
+    languages, widths, schemes, chromium, phone, link, clinic, patient, clinician
+):
+    walk = Walk(languages)
     before_the_questions(walk, phone, clinic)
     the_questions(walk, phone)
     their_own_page(walk, patient)
@@ -191,4 +203,4 @@ def test_no_screen_has_a_barrier(chromium, phone, link, clinic, patient, clinici
 
     names = {f"patient_site/{path.name}" for path in TEMPLATES.glob("[!_]*.html")}
     assert names <= walk.templates
-    assert shown(chromium, walk) == []
+    assert shown(chromium, walk, widths, schemes) == []

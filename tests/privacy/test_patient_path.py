@@ -180,6 +180,7 @@ def answer_everything(page: Page, link: str, monkeypatch: pytest.MonkeyPatch) ->
     page.goto("/answer/999/")
 
 
+@pytest.mark.thorough
 def test_no_canary_leaves_by_a_side_door(
     chromium: Browser,
     live_server: Any,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -155,6 +156,7 @@ EVENTS = st.tuples(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=EXAMPLES, deadline=None, database=None)
 @given(st.lists(EVENTS, max_size=10))
 def test_no_history_moves_doubles_or_crowds_what_was_asked(events: list[tuple[str, int]]) -> None:

@@ -325,6 +325,7 @@ def play(histories: int, clinic: Clinic, clinician: User) -> tuple[Figure, list[
     return Figure("R15", not faults, text), faults
 
 
+@pytest.mark.thorough
 def test_every_history_gives_the_plan_from_scratch(
     clinic: Clinic, clinician: User, capsys: pytest.CaptureFixture[str]
 ) -> None:

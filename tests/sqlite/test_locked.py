@@ -8,6 +8,7 @@ from bench.locked import PRODUCT, TRANSACTIONS, play
 from tests.campaign.figure import Figure, is_full
 
 
+@pytest.mark.thorough
 def test_eight_processes_on_one_file_are_never_told_that_it_is_locked(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
