@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from outcomes import workflows
 from outcomes.care.models import Patient
@@ -38,6 +38,17 @@ TARGETS = (
     "button, .button, .option-card, .choice, summary, input:not([type=radio], [type=checkbox], "
     "[type=hidden])"
 )
+
+TWICE_AS_LARGE = """() => {
+  const root = document.documentElement;
+  root.style.fontSize = "200%";
+  const told = root.scrollWidth > root.clientWidth ? [`${root.scrollWidth} px wide`] : [];
+  for (const it of document.querySelectorAll("button, .button, .option-card, h1, h2, p, label"))
+    if (it.checkVisibility() && (it.scrollWidth > it.clientWidth + 1 && it.clientWidth))
+      told.push(`cut: ${it.outerHTML.slice(0, 60)}`);
+  root.style.fontSize = "";
+  return told;
+}"""
 
 
 @pytest.fixture
@@ -168,6 +179,13 @@ def the_tablet(walk: Walk, patient: Patient, clinician) -> None:
     walk.get("tablet, thanks", client, "/answer/thanks/")
 
 
+def enlarged(page: Page) -> list[str]:
+    """Return what does not fit a phone whose letters are set to twice their size."""
+    page.set_viewport_size({"width": 375, "height": 720})
+    found: list[str] = page.evaluate(TWICE_AS_LARGE)
+    return found
+
+
 def shown(
     chromium: Browser, walk: Walk, widths: Sequence[int], schemes: Sequence[str]
 ) -> list[str]:
@@ -179,6 +197,7 @@ def shown(
         told += [
             f"{name}, {spoken}, {it}" for it in looked_at(page, widths, schemes, targets=TARGETS)
         ]
+        told += [f"{name}, {spoken}, letters at 200 %: {it}" for it in enlarged(page)]
     page.close()
     return told
 
@@ -203,4 +222,4 @@ def test_no_screen_has_a_barrier(
 
     names = {f"patient_site/{path.name}" for path in TEMPLATES.glob("[!_]*.html")}
     assert names <= walk.templates
-    assert shown(chromium, walk, widths, schemes) == []
+    assert "\n".join(shown(chromium, walk, widths, schemes)) == ""
