@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, time
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
+from operator import or_
 from typing import Any, ClassVar, Self, TypeVar
 from zoneinfo import available_timezones
 
@@ -55,6 +56,38 @@ def validate_alert_minutes(value: object) -> None:
         raise ValidationError(
             _("Give three rising numbers of minutes, none more than 60 after the one before.")
         )
+
+
+class LossKind(models.TextChoices):
+    """By what response counts as lost; `review.durability` says exactly how."""
+
+    CUTOFF = (
+        "cutoff",
+        _(
+            "back at the published cut-off or above, with at least so many per cent of the best"
+            " gain lost"
+        ),
+    )
+    IMPROVEMENT = "improvement", _("less than so many per cent better than the baseline")
+    POINTS = "points", _("at least so many points worse than the best score")
+    PERCENT = (
+        "percent",
+        _("worse than the best score by at least so many per cent of the baseline"),
+    )
+
+
+# The least and the most that each kind of rule takes, in per cent or points.
+LOSS_BOUNDS = {
+    LossKind.CUTOFF: (0, 100),
+    LossKind.IMPROVEMENT: (1, 50),
+    LossKind.POINTS: (1, 100),
+    LossKind.PERCENT: (1, 100),
+}
+
+
+def _loss_within_bounds() -> Q:
+    kinds = (Q(loss_kind=kind, loss_amount__range=span) for kind, span in LOSS_BOUNDS.items())
+    return reduce(or_, kinds)
 
 
 class UserManager(BaseUserManager["User"]):
@@ -188,10 +221,46 @@ class Clinic(models.Model):
     )
     # The code of the questionnaire whose scores stand in the caseload.
     main_instrument = models.CharField(max_length=40, default="PHQ-9")
+    loss_kind = models.CharField(
+        _("response counts as lost where it is not met and the score is"),
+        max_length=12,
+        choices=LossKind.choices,
+        default=LossKind.CUTOFF,
+        help_text=_(
+            "Your clinic's own convention, not validated for ketamine. It is told on the patient's"
+            " page, in the caseload and on the summary."
+        ),
+    )
+    loss_amount = models.PositiveSmallIntegerField(
+        _("so many per cent or points"),
+        default=50,
+        help_text=_(
+            "With the cut-off, 0 asks for nothing but the cut-off. Points are those of the"
+            " questionnaire of the caseload, and tell of no other."
+        ),
+    )
+    loss_in_a_row = models.PositiveSmallIntegerField(
+        _("assessments in a row that must show it"),
+        default=2,
+        validators=[MinValueValidator(1), MaxValueValidator(2)],
+        help_text=_("1, or 2: the second confirms the first."),
+    )
     is_synthetic = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField()
 
     objects = ClinicQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=_loss_within_bounds(),
+                name="clinic_loss_amount",
+                violation_error_message=_("This rule of loss of response takes another number."),
+            ),
+            models.CheckConstraint(
+                condition=Q(loss_in_a_row__range=(1, 2)), name="clinic_loss_in_a_row"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

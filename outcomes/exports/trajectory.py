@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
 from outcomes.care.models import EpisodeOfCare
+from outcomes.clinics.models import Clinic
 from outcomes.exports.cells import line_of
 from outcomes.review import trajectory
+from outcomes.review.clinic_rule import clinic_rules
+from outcomes.review.durability import tell
+from outcomes.review.gathered import StoredScore
+from outcomes.review.measures import Measure
 from outcomes.review.trajectory import Row
 
 COLUMNS = (
@@ -22,6 +28,7 @@ COLUMNS = (
     "band",
     "change_from_baseline",
     "percent_change",
+    "response",
     "session_number",
     "hours_since_session",
     "reaches_past_session",
@@ -38,8 +45,9 @@ def export_trajectory(*, episode: EpisodeOfCare, by: Actor, now: datetime) -> by
     """Return every score of an episode as CSV (UTF-8, header first, oldest first), and record it.
 
     Instants stand in the patient's own time with its offset, changes in points (negative = fell),
-    hours as elapsed ones. What is missing is an empty cell; nothing is carried forward. Daily
-    checks, which the chart shows as a light layer, stand among the others.
+    hours as elapsed ones. `response` is `met` at the score that first met it and `lost` at the one
+    by which it was first lost, by the clinic's rule. What is missing is an empty cell; nothing is
+    carried forward. Daily checks, which the chart shows as a light layer, stand among the others.
     """
     audit.record(
         clinic_id=episode.clinic_id,
@@ -64,9 +72,22 @@ def _lines(episode: EpisodeOfCare, now: datetime) -> Iterator[str]:
         if measure.panel.is_light
         for point in measure.panel.points
     ]
-    scores = [(row.score.at, _score(row, zone)) for row in built.rows()]
+    turns = dict(chain.from_iterable(_turns(episode.clinic, row) for row in built.measures))
+    scores = [(row.score.at, _score(row, zone, turns)) for row in built.rows()]
     for _at, cells in sorted([*light, *scores], key=lambda timed: timed[0]):
         yield line_of(*cells)
+
+
+def _turns(clinic: Clinic, measure: Measure) -> Iterator[tuple[StoredScore, str]]:
+    """Yield the scores at which response was first met and first lost."""
+    rules = clinic_rules(clinic, measure.definition, measure.scale)
+    if rules is None:
+        return
+    entries = [(score, point) for score, point in measure.entries if point is not None]
+    story = tell(measure.baseline.point, [point for _score, point in entries], rules)
+    for place, turn in ((story.responded, "met"), (story.first_lost, "lost")):
+        if place is not None:
+            yield entries[place][0], turn
 
 
 def _cells(at: datetime, zone: ZoneInfo, *others: object) -> list[object]:
@@ -74,7 +95,7 @@ def _cells(at: datetime, zone: ZoneInfo, *others: object) -> list[object]:
     return known + [None] * (len(COLUMNS) - len(known))
 
 
-def _score(row: Row, zone: ZoneInfo) -> list[object]:
+def _score(row: Row, zone: ZoneInfo, turns: Mapping[StoredScore, str]) -> list[object]:
     score, change = row.score, row.change
     return _cells(
         score.at,
@@ -85,6 +106,7 @@ def _score(row: Row, zone: ZoneInfo) -> list[object]:
         score.band,
         change.absolute if change else None,
         round(change.percent, 1) if change and change.percent is not None else None,
+        turns.get(score, ""),
         row.session_number,
         None if row.hours_since_session is None else round(row.hours_since_session, 2),
         "yes" if row.reaches_past_session else "no",

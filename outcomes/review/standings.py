@@ -17,8 +17,10 @@ from outcomes.clinics.models import Clinic
 from outcomes.instruments.definition import Definition, Scale
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import QuestionnaireResponse, Score
-from outcomes.review import change, reach, responding
+from outcomes.review import change, reach
 from outcomes.review.change import ScorePoint
+from outcomes.review.clinic_rule import clinic_rules
+from outcomes.review.durability import Rules, Story, tell
 from outcomes.review.models import NEVER, Standing, order_of
 from outcomes.scheduling.models import UNDER_WAY, Assignment, AssignmentState
 
@@ -28,11 +30,15 @@ POINTS = 16
 
 @dataclass(frozen=True, slots=True)
 class MainScale:
-    """The scale by which a clinic's caseload is shown; no scale where it knows none by the code."""
+    """The scale by which a clinic's caseload is shown; no scale where it knows none by the code.
+
+    `rules` are those of response and its loss; None where it publishes nothing of response.
+    """
 
     code: str
-    definition: Definition | None
-    scale: Scale | None
+    definition: Definition | None = None
+    scale: Scale | None = None
+    rules: Rules | None = None
 
 
 def main_scale(clinic: Clinic) -> MainScale:
@@ -40,10 +46,11 @@ def main_scale(clinic: Clinic) -> MainScale:
     versions = InstrumentVersion.objects.used_by(clinic.pk).of_code(clinic.main_instrument)
     version = versions.defer("content").first()
     if version is None:
-        return MainScale(clinic.main_instrument, None, None)
+        return MainScale(clinic.main_instrument)
     definition = version.definition
     scale = definition.scale(definition.charted[0]) if definition.charted else None
-    return MainScale(definition.code, definition, scale)
+    rules = clinic_rules(clinic, definition, scale) if scale else None
+    return MainScale(definition.code, definition, scale, rules)
 
 
 def charted_choices(clinic: Clinic) -> list[tuple[str, str]]:
@@ -55,20 +62,6 @@ def charted_choices(clinic: Clinic) -> list[tuple[str, str]]:
         for version in found
         if version.definition.charted
     ]
-
-
-def response_rules(main: MainScale) -> responding.Rules | None:
-    """Return what the main scale publishes about response; None where it says nothing."""
-    definition, scale = main.definition, main.scale
-    if definition is None or scale is None or scale.response is None:
-        return None
-    cutoff = next((rule.value for rule in scale.cutoffs if rule.kind == "at_least"), None)
-    return responding.Rules(
-        direction=definition.direction,
-        share=scale.response.value / 100,
-        baseline_min=scale.baseline_min.value if scale.baseline_min else 0.0,
-        cutoff=cutoff if definition.direction == "higher_is_worse" else None,
-    )
 
 
 def stand(clinic: Clinic, episodes: Collection[UUID], now: datetime) -> list[Standing]:
@@ -183,9 +176,8 @@ class _Facts:
     def _response_of(
         self, key: UUID, start: ScorePoint | None, rows: Sequence[_Scored]
     ) -> dict[str, Any]:
-        rules = response_rules(self.main)
-        points = [row.point for row in rows]
-        story = responding.tell(start, points, rules) if rules else responding.Story()
+        rules = self.main.rules
+        story = tell(start, [row.point for row in rows], rules) if rules else Story()
         met = rows[story.responded] if story.responded is not None else None
         return {
             "responded_at": met.point.at if met else None,

@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy
 
 from outcomes.review import models
 from outcomes.review.charts.words import number
-from outcomes.review.standings import MainScale, response_rules
+from outcomes.review.clinic_rule import loss_words
+from outcomes.review.standings import MainScale
 
 Words = Promise | str
 
@@ -65,16 +66,12 @@ def _response(main: MainScale) -> Words:
 
 
 def _loss(main: MainScale) -> Words:
-    rules = response_rules(main)
-    if rules is None or rules.cutoff is None:
-        return _("%(code)s has no published cut-off to be back at: nobody stands here.") % {
+    words = loss_words(main.rules)
+    if not words:
+        return _("By the clinic's rule no loss of response is told for %(code)s.") % {
             "code": main.code
         }
-    return _(
-        "After response the %(code)s was back at %(cutoff)s or above with at least half of the best"
-        " gain lost, on two assessments in a row, and response has not been met since. A"
-        " convention, not validated for ketamine."
-    ) % {"code": main.code, "cutoff": number(rules.cutoff)}
+    return f"{_('Response was lost and has not been met since.')} {words}"
 
 
 WORKLISTS = (

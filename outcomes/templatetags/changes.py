@@ -9,9 +9,10 @@ from django import template
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from outcomes.instruments.definition import Scale
+from outcomes.clinics.models import Clinic
+from outcomes.review import clinic_rule
 from outcomes.review.charts.words import number
-from outcomes.review.durability import LossRule, durability
+from outcomes.review.durability import durability
 from outcomes.review.measures import Measure
 from outcomes.review.statements import Statement, statements
 
@@ -97,19 +98,11 @@ def moved(before: float, value: float) -> str:
 
 
 @register.filter
-def held_words(measure: Measure) -> str:
+def held_words(measure: Measure, clinic: Clinic) -> str:
     """Write how long the first response held; empty where there was none or no rule of loss."""
-    rule, start = loss_rule(measure), measure.baseline.point
-    if rule is None or start is None or measure.scale.response is None:
-        return ""
-    held = durability(
-        start,
-        [point for _score, point in measure.entries if point is not None],
-        measure.definition.direction,
-        rule=rule,
-        share=measure.scale.response.value / 100,
-        baseline_min=_baseline_min(measure.scale),
-    )
+    rules = clinic_rule.clinic_rules(clinic, measure.definition, measure.scale)
+    points = [point for _score, point in measure.entries if point is not None]
+    held = durability(measure.baseline.point, points, rules) if rules else None
     if held is None:
         return ""
     days = int(held.days)
@@ -127,25 +120,8 @@ def held_words(measure: Measure) -> str:
 
 
 @register.filter
-def loss_words(measure: Measure) -> str:
-    """Write by what convention response counts as lost."""
-    rule = loss_rule(measure)
-    if rule is None:
-        return ""
-    return _(
-        "Loss of response: back at %(cutoff)s or above with at least half of the best gain lost, on"
-        " two assessments in a row. A convention, not validated for ketamine."
-    ) % {"cutoff": number(rule.back_at)}
-
-
-def loss_rule(measure: Measure) -> LossRule | None:
-    """Return when response counts as lost; None without a cut-off to be back at."""
-    if measure.definition.direction != "higher_is_worse":
-        return None
-    values = (rule.value for rule in measure.scale.cutoffs if rule.kind == "at_least")
-    cutoff = next(values, None)
-    return None if cutoff is None else LossRule(back_at=cutoff)
-
-
-def _baseline_min(scale: Scale) -> float:
-    return scale.baseline_min.value if scale.baseline_min else 0.0
+def loss_words(measure: Measure, clinic: Clinic) -> str:
+    """Write by what rule of the clinic response counts as lost."""
+    return clinic_rule.loss_words(
+        clinic_rule.clinic_rules(clinic, measure.definition, measure.scale)
+    )

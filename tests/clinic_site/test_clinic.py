@@ -31,6 +31,9 @@ SETTINGS = {
     "quiet_until": "08:00",
     "messages_per_day": "2",
     "main_instrument": "PHQ-9",
+    "loss_kind": "cutoff",
+    "loss_amount": "50",
+    "loss_in_a_row": "2",
     "alert_minutes": "15, 30, 60",
 }
 
@@ -47,14 +50,41 @@ def test_settings_are_changed_and_audited(world: World, as_admin: Client) -> Non
     ("field", "value"),
     [("time_zone", "Mars"), ("crisis_text_en", ""), ("quiet_from", "25:00"), ("language", "xx")]
     + [("alert_minutes", value) for value in ("", "15, 30", "30, 15, 60", "15, 30, 99", "ten")]
-    + [("messages_per_day", value) for value in ("", "0", "-1", "21", "many", "2.5")],
+    + [("messages_per_day", value) for value in ("", "0", "-1", "21", "many", "2.5")]
+    + [("loss_kind", value) for value in ("", "worse")]
+    + [("loss_amount", value) for value in ("", "-1", "101", "half", "12.5")]
+    + [("loss_in_a_row", value) for value in ("", "0", "3")],
 )
 def test_a_bad_setting_is_named_and_nothing_is_saved(
     world: World, as_admin: Client, field: str, value: str
 ) -> None:
     page = as_admin.post(world.url("settings"), {**SETTINGS, field: value})
     assert list(page.context["form"].errors) == [field]
+    assert len(page.context["form"].errors[field]) == 1
     assert not AuditEvent.objects.filter(action="clinic.changed").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "amount", "refused"),
+    [
+        ("improvement", "51", "Give a whole number from 1 to 50 with this rule."),
+        ("percent", "0", "Give a whole number from 1 to 100 with this rule."),
+        ("points", "28", "Give a whole number from 1 to 27 with this rule."),  # the PHQ-9's range
+        ("points", "27", ""),
+        ("cutoff", "0", ""),
+    ],
+)
+def test_a_rule_of_loss_takes_the_numbers_that_its_kind_has(
+    world: World, as_admin: Client, kind: str, amount: str, refused: str
+) -> None:
+    chosen = {**SETTINGS, "loss_kind": kind, "loss_amount": amount}
+    page = as_admin.post(world.url("settings"), chosen)
+    if refused:
+        assert page.context["form"].errors == {"loss_amount": [refused]}
+    clinic = Clinic.objects.get(pk=world.clinic.pk)
+    assert (clinic.loss_kind, str(clinic.loss_amount)) == (
+        ("cutoff", "50") if refused else (kind, amount)
+    )
 
 
 def test_each_language_has_its_own_crisis_text(world: World, as_admin: Client) -> None:

@@ -9,9 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outcomes.instruments.definition import load_library
-from outcomes.review.change import ScorePoint
 from outcomes.review.classifying import CATEGORIES, ChangeRule, RuleRefused
-from outcomes.review.durability import LossRule, durability
 from outcomes.review.measurements import Measurements, Moment
 from outcomes.review.statements import statements
 
@@ -113,39 +111,3 @@ def test_the_statements_of_a_phq_9_that_fell_from_19_to_8() -> None:
     }  # fmt: skip
     assert told["minimal_improvement"].is_verified
     assert not told["reliable_improvement"].is_verified
-
-
-def at(day: float, value: float) -> ScorePoint:
-    return ScorePoint(START + timedelta(days=day), value)
-
-
-BASELINE = at(0, 20)
-
-
-def test_a_response_lasts_until_the_second_score_in_a_row_that_shows_its_loss() -> None:
-    held = durability(BASELINE, [at(7, 8), at(14, 14), at(21, 9), at(28, 15), at(35, 16)])
-    assert held is not None
-    assert (held.days, held.is_censored) == (28, False)
-
-
-def test_one_score_is_enough_where_a_clinician_confirmed_it() -> None:
-    points = [at(7, 8), at(14, 15)]
-    assert durability(BASELINE, points).days == 7  # censored at the last assessment
-    assert durability(BASELINE, points).is_censored
-    confirmed = durability(BASELINE, points, confirmed_at=frozenset([points[1].at]))
-    assert (confirmed.days, confirmed.is_censored) == (7, False)
-    assert not durability(BASELINE, points, rule=LossRule(in_a_row=1)).is_censored
-
-
-@pytest.mark.parametrize("points", [[], [at(7, 11)], [at(-7, 3)]])
-def test_without_a_response_nothing_has_lasted(points: list[ScorePoint]) -> None:
-    assert durability(BASELINE, points) is None
-
-
-@given(st.lists(st.tuples(st.integers(1, 400), scores), max_size=15))
-def test_what_lasted_is_never_negative_and_ends_at_an_assessment(facts) -> None:
-    points = [at(day, value) for day, value in facts]
-    held = durability(BASELINE, points)
-    if held is not None:
-        assert held.days >= 0
-        assert held.until in {point.at for point in points}

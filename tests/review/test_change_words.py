@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.template.loader import render_to_string
 
+from outcomes.clinics.models import Clinic
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.review.gathered import StoredScore
 from outcomes.review.measures import Measure, measure_of
@@ -71,20 +72,24 @@ def test_a_change_is_told_in_points_both_ways() -> None:
 
 
 def test_how_long_response_held_is_told_with_its_convention() -> None:
-    assert (
-        held_words(measure("PHQ-9", 20, 8, 15, 16)) == "From first response to its loss: 14 days."
-    )
-    assert held_words(measure("PHQ-9", 20, 8, 15)) == (
-        "Response held for 7 days so far: not lost by the last assessment."
-    )
-    assert held_words(measure("PHQ-9", 20, 15)) == ""
-    assert "not validated for ketamine" in loss_words(measure("PHQ-9", 20))
-    assert loss_words(measure("WHO-5", 20)) == ""
+    def held(*values: float) -> str:
+        return held_words(measure("PHQ-9", *values), Clinic())
+
+    assert held(20, 8, 15, 16) == "From first response to its loss: 14 days."
+    assert held(20, 8, 15) == "Response held for 7 days so far: not lost by the last assessment."
+    assert held(20, 15) == ""
+    assert "not validated for ketamine" in loss_words(measure("PHQ-9", 20), Clinic())
+    assert loss_words(measure("WHO-5", 20), Clinic()) == ""
 
 
 def test_the_page_names_source_version_and_what_is_not_verified() -> None:
     trajectory = SimpleNamespace(measures=[measure("PHQ-9", 19, 8)])
-    html = cast(str, render_to_string("clinic_site/_change.html", {"trajectory": trajectory}))
+    html = cast(
+        str,
+        render_to_string(
+            "clinic_site/_change.html", {"trajectory": trajectory, "clinic": Clinic()}
+        ),
+    )
     assert "Löwe et al. 2004" in html
     assert "PHQ-9 version 1.1.0" in html
     assert html.count("not verified by this project") == 2

@@ -13,8 +13,14 @@ from django.utils.translation import gettext_lazy as _
 
 from outcomes.clinic_site.forms.fields import ClockField, DayField, ZoneField
 from outcomes.clinics.access import Role, Scope
-from outcomes.clinics.models import Clinic, Membership, validate_alert_minutes
-from outcomes.review.standings import charted_choices
+from outcomes.clinics.models import (
+    LOSS_BOUNDS,
+    Clinic,
+    LossKind,
+    Membership,
+    validate_alert_minutes,
+)
+from outcomes.review.standings import charted_choices, main_scale
 from outcomes.scheduling.local_time import local_instant
 from outcomes.scheduling.services import sendable_instrument
 from outcomes.workflows import SCREENER
@@ -92,6 +98,9 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
             "shows_answers",
             "shows_trend",
             "main_instrument",
+            "loss_kind",
+            "loss_amount",
+            "loss_in_a_row",
             "quiet_from",
             "quiet_until",
             "messages_per_day",
@@ -100,6 +109,8 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {
             "phone": forms.TextInput(attrs={"type": "tel", "class": "input-medium"}),
             "messages_per_day": forms.NumberInput(attrs={"class": "input-tiny"}),
+            "loss_amount": forms.NumberInput(attrs={"class": "input-tiny"}),
+            "loss_in_a_row": forms.NumberInput(attrs={"class": "input-tiny"}),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -143,6 +154,21 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
         if is_wanted and not sendable_instrument(code=SCREENER, clinic_id=clinic_id):
             raise ValidationError(_("Enter the wording of the C-SSRS screener first."))
         return is_wanted
+
+    def clean_loss_amount(self) -> int:
+        """Refuse what the rule does not take, or no two scores can differ by."""
+        amount: int = self.cleaned_data["loss_amount"]
+        kind, code = self.cleaned_data.get("loss_kind"), self.cleaned_data.get("main_instrument")
+        if kind is None or code is None:
+            return amount
+        low, high = LOSS_BOUNDS[LossKind(kind)]
+        scale = main_scale(Clinic(pk=self.instance.pk, main_instrument=code)).scale
+        if kind == LossKind.POINTS and scale is not None:
+            high = min(high, int(scale.high - scale.low))
+        if not low <= amount <= high:
+            words = _("Give a whole number from %(low)d to %(high)d with this rule.")
+            raise ValidationError(words % {"low": low, "high": high})
+        return amount
 
     def changes(self) -> dict[str, Any]:
         """Return the columns that were changed."""
