@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy
 
 from outcomes.alerts.models import Alert, AlertRule
 from outcomes.alerts.ranking import Rank
-from outcomes.alerts.watched import watched_scale
 from outcomes.clinic_site.answers import wording_of
 from outcomes.clinics.models import Clinic
 from outcomes.instruments.definition import Definition, Wording
 from outcomes.instruments.models import definition_of
+from outcomes.instruments.watched import watched_scale
 from outcomes.review.alert_history import Past, Place
 from outcomes.review.charts.words import number
 

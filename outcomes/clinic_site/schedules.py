@@ -21,6 +21,7 @@ from outcomes.clinic_site.schedule_words import (
     silence_words,
 )
 from outcomes.clinics.models import Clinic, User
+from outcomes.instruments.watched import WATCHED
 from outcomes.scheduling import services as scheduling
 from outcomes.scheduling.burden import Week, minutes_per_week
 from outcomes.scheduling.checking import TooMuchError, Work
@@ -48,11 +49,12 @@ CONDITIONS: Mapping[str, Any] = dict(Indication.choices)
 
 
 def minutes_of(user: User, clinic: Clinic) -> dict[str, float]:
-    """Return the minutes that each questionnaire takes which can be sent here."""
+    """Return the minutes that each questionnaire takes which is sent here."""
     return {
         entry.definition.code: float(entry.definition.minutes.value or 0)
         for entry in reversed(usable(user, clinic))
         if entry.definition.is_sendable
+        and (clinic.watches_mania or entry.definition.code not in WATCHED)
     }
 
 
@@ -78,6 +80,11 @@ class ScheduleFacts:
     def left_out(self) -> list[str]:
         """Return the questionnaires that cannot be sent here."""
         return [code for code in self.named if code not in self.minutes]
+
+    @property
+    def leaves_out_watch(self) -> bool:
+        """Say whether it leaves out the mania watch."""
+        return any(code in WATCHED for code in self.left_out)
 
     @property
     def codes(self) -> list[str]:

@@ -191,6 +191,15 @@ class Clinic(models.Model):
             " wording, which a clinic enters itself under Questionnaires."
         ),
     )
+    watches_mania = models.BooleanField(
+        _("watch for mania in bipolar depression"),
+        default=True,
+        help_text=_(
+            "Schedules ask the ASRM, where your clinic has its wording; a score at or above its"
+            " published cut-off alerts. Switched off, no schedule asks it; what was asked before"
+            " can be answered, and alerts as before."
+        ),
+    )
     quiet_from = models.TimeField(_("quiet hours from"), default=time(21, 0))
     quiet_until = models.TimeField(_("quiet hours until"), default=time(8, 0))
     messages_per_day = models.PositiveSmallIntegerField(

@@ -9,9 +9,9 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from outcomes.alerts.watched import watched_scale
 from outcomes.instruments.definition import Definition, Rule, Scale
 from outcomes.instruments.models import definition_of
+from outcomes.instruments.watched import watched_scale
 from outcomes.responses.models import Mode
 from outcomes.review import change
 from outcomes.review.change import Baseline, Change, ReliableChange, ScorePoint, Verdict

@@ -30,7 +30,7 @@ from outcomes.scheduling.sample import (
 )
 
 #: Whether a clinic can ask an instrument; those a clinician rates are never sent.
-Sending = Literal["sendable", "no_wording", "by_clinician"]
+Sending = Literal["sendable", "no_wording", "switched_off", "by_clinician"]
 
 PHQ_9_DAYS = 7
 # They hold the items of the PHQ-9, all nine or all but the last, about the same two weeks.
@@ -180,6 +180,9 @@ def _names(
                     yield _refusal(f"{path}.instruments", rule, why)
                 case "no_wording":
                     why = f"{code} has no wording here: it is left out until the clinic loads it."
+                    yield Finding(f"{path}.instruments", why, rule.code, is_refusal=False)
+                case "switched_off":
+                    why = f"{code} is left out: the mania watch is switched off in the settings."
                     yield Finding(f"{path}.instruments", why, rule.code, is_refusal=False)
         for name in rule.indications:
             if name not in conditions:

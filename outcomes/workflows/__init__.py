@@ -72,6 +72,7 @@ from outcomes.workflows.screener import (
 )
 from outcomes.workflows.setting_up import (
     add_wording,
+    change_clinic,
     install_library,
     publish_schedule,
     rescore,
@@ -116,6 +117,7 @@ __all__ = [
     "bring_caseload_up_to_date",
     "call_instead",
     "cancel_session",
+    "change_clinic",
     "change_contact",
     "change_patient",
     "change_phone",

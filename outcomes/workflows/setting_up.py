@@ -15,6 +15,7 @@ from outcomes.audit.models import Actor
 from outcomes.care.models import (
     Course,
 )
+from outcomes.clinics import services as clinics
 from outcomes.clinics.models import Clinic
 from outcomes.instruments import scoring
 from outcomes.instruments import services as instruments
@@ -32,6 +33,15 @@ def install_library(*, now: datetime) -> tuple[int, int]:
     added = instruments.install_library(now=now)
     alerts.install_rules()
     return added, scheduling.install_library(now=now)
+
+
+@audit.atomic()
+def change_clinic(*, clinic: Clinic, changes: dict[str, Any], by: Actor, now: datetime) -> Clinic:
+    """Change a clinic's own settings, and plan anew where that changes what is asked."""
+    changed = clinics.change_clinic(clinic=clinic, changes=changes, by=by, now=now)
+    if "watches_mania" in changes:
+        _plan_anew(changed)
+    return changed
 
 
 @audit.atomic()
@@ -130,5 +140,6 @@ def _record_rescoring(outdated: Outdated, differing: int, by: Actor, now: dateti
 
 
 def _plan_anew(clinic: Clinic) -> None:
-    under_way = Course.objects.filter(clinic=clinic, ended_at=None)
-    scheduling.request_plan(under_way.values_list("pk", flat=True))
+    # An ended course may still ask what follows its end.
+    courses = Course.objects.filter(clinic=clinic, episode__ended_on=None)
+    scheduling.request_plan(courses.values_list("pk", flat=True))

@@ -12,13 +12,13 @@ from outcomes import workflows
 from outcomes.alerts import services as alerts
 from outcomes.alerts.models import Alert, AlertOutcome, AlertReason, AlertRule, AlertState
 from outcomes.alerts.services import raising
-from outcomes.alerts.watched import ScaleHit, scale_hits, watched_scale
 from outcomes.audit.models import SYSTEM
 from outcomes.clinics.models import User
 from outcomes.instruments.definition import Definition, load_library
 from outcomes.instruments.facts import MissingRule
 from outcomes.instruments.models import Instrument
 from outcomes.instruments.scoring import score
+from outcomes.instruments.watched import ScaleHit, scale_hits, watched_scale
 from outcomes.responses import services as responses
 from outcomes.responses.models import Mode, QuestionnaireResponse, Score
 from outcomes.scheduling.models import Assignment

@@ -274,7 +274,7 @@ def test_one_press_acknowledges_and_the_outcome_closes(world: World, as_clinicia
     assert world.alert.state == "resolved"
     html = as_clinician.get(world.url("alert")).content.decode()
     assert "Telephoned; plan reviewed." in html
-    assert "answer needs a person" not in html
+    assert "alert needs a person" not in html
 
 
 def test_attempts_and_a_plan_are_recorded_one_after_another(
@@ -410,17 +410,25 @@ def test_the_banner_names_the_three_oldest_and_counts_the_others(
 ) -> None:
     _raise_for("Ana Bo", world.clinic, clinician)
     text, links = _banner(as_care_team, world.url("patients"))
-    assert text.startswith("3 answers need a person: Robin Example, raised")
+    assert text.startswith("3 alerts need a person: Robin Example, raised")
     assert "Ana Example" in text
     assert "Bo Example" in text
     assert "more" not in text
     _raise_for("Cy Di", world.clinic, clinician, first=3)
     text, links = _banner(as_care_team, world.url("patients"))
-    assert text.startswith("5 answers need a person: Robin Example, raised")
+    assert text.startswith("5 alerts need a person: Robin Example, raised")
     assert "Cy Example" not in text
     assert text.endswith("and 2 more open alerts")
     assert links[0] == world.url("alert")
     assert links[3:] == [world.url("alerts")]
+
+
+def test_the_banner_says_which_alert_is_a_mania_scales(world: World, as_care_team: Client) -> None:
+    _score_mania(world, 8, NOW + timedelta(days=7))
+    text, _links = _banner(as_care_team, world.url("patients"))
+    assert text.startswith("2 alerts need a person:")
+    assert text.count("(mania scale)") == 1
+    assert text.endswith("(mania scale)")
 
 
 def test_outside_a_clinic_the_banner_counts_the_others_by_clinic(
@@ -430,7 +438,7 @@ def test_outside_a_clinic_the_banner_counts_the_others_by_clinic(
     _raise_for("Ana Bo", world.clinic, clinician)
     _raise_for("Cy Di", other_world.clinic, clinician, first=3)
     text, links = _banner(as_clinician, "/me/")
-    assert text.startswith("6 answers need a person:")
+    assert text.startswith("6 alerts need a person:")
     assert "and 1 more open alert in North Clinic" in text
     assert "and 2 more open alerts in South Clinic" in text
     assert links[3:] == [world.url("alerts"), other_world.url("alerts")]

@@ -27,6 +27,7 @@ SETTINGS = {
     "language": "en",
     "time_zone": "Europe/London",
     "checks_birth_date": "on",
+    "watches_mania": "on",
     "quiet_from": "20:00",
     "quiet_until": "08:00",
     "messages_per_day": "2",
@@ -120,6 +121,19 @@ def test_the_screener_is_switched_on_once_its_words_are_there(
     add_words(world.clinic, SCREENER, NOW)
     as_admin.post(world.url("settings"), {**SETTINGS, "asks_screener": "on"})
     assert Clinic.objects.get(pk=world.clinic.pk).asks_screener
+
+
+def test_the_mania_watch_is_switched_off_and_the_schedules_say_so(
+    world: World, as_admin: Client
+) -> None:
+    schedules = reverse("clinic_site:schedules", args=[world.clinic.slug])
+    words = "The mania watch is switched off in the settings."
+    add_words(world.clinic, "ASRM", NOW)
+    assert words not in as_admin.get(schedules).content.decode()
+    off = {key: value for key, value in SETTINGS.items() if key != "watches_mania"}
+    as_admin.post(world.url("settings"), off)
+    assert not Clinic.objects.get(pk=world.clinic.pk).watches_mania
+    assert words in as_admin.get(schedules).content.decode()
 
 
 def test_a_new_member_chooses_a_password_by_mail(world: World, as_admin: Client) -> None:

@@ -147,6 +147,13 @@ def test_what_has_no_wording_here_is_said() -> None:
     }
 
 
+def test_a_mania_watch_that_is_switched_off_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(KINDS, "ASRM", "switched_off")
+    assert noted(rule(), rule("mania", instruments=["ASRM"])) == {
+        "rules[1].instruments": "ASRM is left out: the mania watch is switched off in the settings."
+    }
+
+
 def test_a_spacing_that_no_line_asks_for_is_said() -> None:
     assert noted(rule(), PCL_5=30) == {
         "spacing_days": "PCL-5 is asked by no line, so its days say nothing."

@@ -18,10 +18,10 @@ from outcomes.alerts.models import (
 )
 from outcomes.alerts.services.events import note
 from outcomes.alerts.services.paging import open_alert
-from outcomes.alerts.watched import ScaleHit, scale_hits, watched_scale
 from outcomes.audit.models import SYSTEM
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.instruments.scoring import SafetyHit, ScoreResult
+from outcomes.instruments.watched import ScaleHit, scale_hits, watched_scale
 from outcomes.responses.models import QuestionnaireResponse
 
 Hit = SafetyHit | ScaleHit

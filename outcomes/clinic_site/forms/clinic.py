@@ -94,6 +94,7 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
             "time_zone",
             "checks_birth_date",
             "asks_screener",
+            "watches_mania",
             "shows_visits",
             "shows_answers",
             "shows_trend",

@@ -156,7 +156,11 @@ class RuleForm(forms.Form):
     ) -> None:
         super().__init__(data, **options)
         self.code, self.sending, self.spacing = code, sending, spacing
-        marks = {"no_wording": _("(no wording here)"), "by_clinician": _("(clinician-rated)")}
+        marks = {
+            "no_wording": _("(no wording here)"),
+            "switched_off": _("(switched off)"),
+            "by_clinician": _("(clinician-rated)"),
+        }
         self.fields["instruments"].choices = [  # type: ignore[attr-defined]
             (name, f"{name} {marks.get(sending[name], '')}".strip())
             for name in sorted(sending, key=str.lower)

@@ -112,7 +112,7 @@ def settings(request: StaffRequest) -> HttpResponse:
     form = ClinicForm(posted(request), instance=instance)
     if request.method == "POST" and form.is_valid():
         with refusals_on(form):
-            clinics.change_clinic(
+            workflows.change_clinic(
                 clinic=request.clinic,
                 changes=form.changes(),
                 by=request.user.actor,

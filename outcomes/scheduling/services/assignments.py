@@ -9,10 +9,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 
 from outcomes.care.models import HELD, Course, EpisodeOfCare, SessionStatus
+from outcomes.clinics.models import Clinic
 from outcomes.instruments.models import Instrument, InstrumentVersion
+from outcomes.instruments.watched import WATCHED
 from outcomes.scheduling import engine
 from outcomes.scheduling.definition import RuleSpec, ScheduleSpec
 from outcomes.scheduling.models import (
@@ -94,9 +96,11 @@ def _rules_in_force(course: Course, spec: ScheduleSpec) -> tuple[RuleSpec, ...]:
 def _sendable_instruments(clinic_id: UUID) -> dict[str, Instrument]:
     # The content is read once in a process, by its hash.
     versions = InstrumentVersion.objects.used_by(clinic_id).defer("content")
+    is_switched_off = Exists(Clinic.objects.filter(pk=clinic_id, watches_mania=False))
+    asked = versions.exclude(is_switched_off, instrument__code__in=WATCHED)
     return {
         version.instrument.code: version.instrument
-        for version in versions.select_related("instrument")
+        for version in asked.select_related("instrument")
         if version.definition.is_sendable
     }
 

@@ -20,7 +20,9 @@ from django.utils.translation import gettext as _
 from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
 from outcomes.care.models import Indication
+from outcomes.clinics.models import Clinic
 from outcomes.instruments.models import Instrument, InstrumentVersion
+from outcomes.instruments.watched import WATCHED
 from outcomes.scheduling import checking
 from outcomes.scheduling.checking import Finding, Sending
 from outcomes.scheduling.definition import ScheduleSpec, parse_schedule
@@ -168,14 +170,15 @@ def findings_on(
 
 
 def sending_of(clinic_id: UUID) -> dict[str, Sending]:
-    """Return every instrument the clinic has, and whether it can be sent here."""
+    """Return every instrument the clinic has, and whether it is sent here."""
+    is_watching = Clinic.objects.filter(pk=clinic_id, watches_mania=True).exists()
     versions = InstrumentVersion.objects.used_by(clinic_id).select_related("instrument")
     kinds: dict[str, Sending] = {}
     for version in versions:
         definition, code = version.definition, version.instrument.code
         if definition.is_sendable:
-            kinds[code] = "sendable"
-        elif kinds.get(code) != "sendable":
+            kinds[code] = "sendable" if is_watching or code not in WATCHED else "switched_off"
+        elif code not in kinds:
             is_patients = definition.respondent == "patient"
             kinds[code] = "no_wording" if is_patients else "by_clinician"
     return kinds
