@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from outcomes.audit import services as audit
 from outcomes.audit.models import Actor
-from outcomes.care.models import EpisodeOfCare
+from outcomes.care.models import EpisodeOfCare, TreatmentSession
 from outcomes.clinics.models import Clinic
 from outcomes.exports.cells import line_of
 from outcomes.review import trajectory
@@ -30,6 +30,10 @@ COLUMNS = (
     "percent_change",
     "response",
     "session_number",
+    "drug",
+    "route",
+    "dose_amount",
+    "dose_unit",
     "hours_since_session",
     "reaches_past_session",
     "is_late",
@@ -46,8 +50,10 @@ def export_trajectory(*, episode: EpisodeOfCare, by: Actor, now: datetime) -> by
 
     Instants stand in the patient's own time with its offset, changes in points (negative = fell),
     hours as elapsed ones. `response` is `met` at the score that first met it and `lost` at the one
-    by which it was first lost, by the clinic's rule. What is missing is an empty cell; nothing is
-    carried forward. Daily checks, which the chart shows as a light layer, stand among the others.
+    by which it was first lost, by the clinic's rule. Beside the number of the last session held
+    before a score stands what was given in it, as recorded. What is missing is an empty cell;
+    nothing is carried forward. Daily checks, which the chart shows as a light layer, stand among
+    the others.
     """
     audit.record(
         clinic_id=episode.clinic_id,
@@ -107,7 +113,7 @@ def _score(row: Row, zone: ZoneInfo, turns: Mapping[StoredScore, str]) -> list[o
         change.absolute if change else None,
         round(change.percent, 1) if change and change.percent is not None else None,
         turns.get(score, ""),
-        row.session_number,
+        *_given(row.session),
         None if row.hours_since_session is None else round(row.hours_since_session, 2),
         "yes" if row.reaches_past_session else "no",
         "yes" if score.is_late else "no",
@@ -116,3 +122,11 @@ def _score(row: Row, zone: ZoneInfo, turns: Mapping[StoredScore, str]) -> list[o
         row.point.safety if row.point else "",
         score.missing_reason,
     )
+
+
+def _given(session: TreatmentSession | None) -> tuple[object, ...]:
+    if session is None:
+        return (None,) * 5
+    dose = session.dose_amount
+    amount = None if dose is None else f"{dose.normalize():f}"
+    return session.number, session.drug, session.route, amount, session.dose_unit

@@ -66,14 +66,17 @@ FIRST = ("PHQ-9", "GAD-7")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One stored score as the table shows it; without a value, the reason why."""
+    """One stored score as the table shows it; without a value, the reason why.
+
+    `session` is the last one held before it, with what was given.
+    """
 
     score: StoredScore
     definition: Definition
     point: Point | None
     change: Change | None
     hours_since_session: float | None
-    session_number: int | None
+    session: TreatmentSession | None
     reaches_past_session: bool
 
 
@@ -317,6 +320,6 @@ def _row(
         point=point,
         change=change_of(definition, measure.scale, start, point if point is not start else None),
         hours_since_session=since / timedelta(hours=1) if since is not None else None,
-        session_number=session.number if session else None,
+        session=session,
         reaches_past_session=bool(since is not None and recall and since < timedelta(days=recall)),
     )

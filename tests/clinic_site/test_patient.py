@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -38,6 +39,14 @@ def test_it_shows_who_what_and_when(world: World, as_clinician: Client) -> None:
         world.url("session_edit").replace(str(world.session.pk), str(world.planned.pk)),
     ):
         assert text in html
+
+
+def test_each_sessions_row_says_what_was_given(world: World, as_clinician: Client) -> None:
+    html = as_clinician.get(world.url("patient")).content.decode()
+    table = html.partition('id="per-session"')[2].partition("</details>")[0]
+    (row,) = re.findall(r"<tbody>\s*<tr><th.*?</th>", table, re.DOTALL)
+    words = " ".join(re.sub(r"<[^>]+>", " ", row).split())
+    assert words == "3, 1 Feb 2026 Ketamine Intravenous 40 mg"
 
 
 def test_the_page_takes_a_counted_handful_of_queries(

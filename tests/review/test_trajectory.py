@@ -59,7 +59,7 @@ def test_a_positive_item_is_marked_on_the_chart(treated: Enrolment, now: datetim
 def test_the_table_tells_the_true_time_since_the_session(treated: Enrolment, now: datetime) -> None:
     newest = trajectory.build(treated.episode, now).rows(1)[0]
 
-    assert (newest.session_number, newest.hours_since_session) == (1, 7 * 24 + 10)
+    assert (newest.session.number, newest.hours_since_session) == (1, 7 * 24 + 10)
     assert newest.reaches_past_session
 
 
