@@ -7,13 +7,15 @@ import io
 from datetime import datetime, timedelta
 
 import pytest
+import time_machine
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM, AuditEvent
 from outcomes.clinics import services as clinics
-from outcomes.clinics.models import Clinic
+from outcomes.clinics.models import Clinic, User
 from outcomes.exports.trajectory import export_trajectory
 from outcomes.instruments.definition import load_library
 from outcomes.review import trajectory
@@ -23,6 +25,7 @@ from outcomes.review.standings import main_scale
 from outcomes.review.worklists import BY_CODE
 from outcomes.templatetags.changes import held_words
 from outcomes.workflows import Enrolment
+from tests.conftest import signed_in
 from tests.review.conftest import Answer
 
 IMPROVEMENT = {"loss_kind": "improvement", "loss_amount": 50, "loss_in_a_row": 1}
@@ -90,6 +93,20 @@ def test_the_caseload_the_page_and_the_file_tell_one_story(
         if changes
         else "Response held for 10 days so far: not lost by the last assessment."
     )
+
+
+def test_the_page_and_the_summary_say_the_days_and_the_rule(
+    back: Enrolment, clinician: User, now: datetime
+) -> None:
+    clinic, patient = back.patient.clinic, back.patient
+    choose(clinic, now + LATER, **IMPROVEMENT)
+    with time_machine.travel(now + LATER, tick=False):
+        client = signed_in(clinician)
+        for page in ("patient", "patient_summary"):
+            address = reverse(f"clinic_site:{page}", args=[clinic.slug, patient.pk])
+            html = client.get(address).content.decode()
+            assert "From first response to its loss: 10 days." in html
+            assert "is less than 50 % better than the baseline. 1 assessment must show it." in html
 
 
 def test_a_rule_is_changed_with_its_audit_event_or_not_at_all(

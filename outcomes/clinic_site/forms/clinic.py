@@ -110,6 +110,7 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {
             "phone": forms.TextInput(attrs={"type": "tel", "class": "input-medium"}),
             "messages_per_day": forms.NumberInput(attrs={"class": "input-tiny"}),
+            "loss_kind": forms.RadioSelect,
             "loss_amount": forms.NumberInput(attrs={"class": "input-tiny"}),
             "loss_in_a_row": forms.NumberInput(attrs={"class": "input-tiny"}),
         }
