@@ -134,7 +134,7 @@ def test_the_queue_and_a_mania_score_are_read_on_any_screen(
 def score_mania(beside: Alert, total: int, now: datetime) -> Alert | None:
     """Let the same patient reach a total on the ASRM; return the alert, if there is one."""
     row = Assignment.objects.get(pk=beside.response.assignment_id)
-    row.pk, row.occurrence, row.state = None, int((NOW - now).total_seconds()) // 60, "open"
+    row.pk, row.occurrence, row.state = None, (NOW - now) // timedelta(minutes=10), "open"
     row.instrument = Instrument.objects.get(code="ASRM")
     row.save(force_insert=True)
     made = workflows.submit_response(
