@@ -57,7 +57,10 @@ class Command(BaseCommand):
         only.add_argument("--from", dest="first", metavar="N", help="number of a measurement")
         only.add_argument("--to", dest="last", metavar="N", help="number of a later one")
         only.add_argument(
-            "--rule", help="mid=7 or jt,reliability=0.80; either with ,cutoff=c,functional=8/8"
+            "--rule",
+            help="mid=POINTS (as mid=7), or Jacobson and Truax's jt,reliability=R (as"
+            " jt,reliability=0.80); either with ,cutoff=c,functional=MEAN/SD (as 8/8), those of"
+            " people without the disorder",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
