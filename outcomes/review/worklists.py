@@ -71,7 +71,8 @@ def _loss(main: MainScale) -> Words:
         return _("By the clinic's rule no loss of response is told for %(code)s.") % {
             "code": main.code
         }
-    return f"{_('Response was lost and has not been met since.')} {words}"
+    since = _("Response was lost and has not been met since.")
+    return f"{since} {words}"
 
 
 WORKLISTS = (
