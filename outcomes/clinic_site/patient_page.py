@@ -135,6 +135,12 @@ class PatientPage:
         )
 
     @property
+    def has_courses_to_compare(self) -> bool:
+        """Say whether sessions were held in two courses; other episodes may have more."""
+        held = self.trajectory.held if self.trajectory else []
+        return len({row.course_id for row in held}) > 1 or len(self.episodes) > 1
+
+    @property
     def found_no_band(self) -> bool:
         """Say whether the clinic band was asked for and stands nowhere."""
         measures = self.trajectory.measures if self.trajectory else ()

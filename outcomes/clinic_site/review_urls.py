@@ -11,6 +11,11 @@ urlpatterns = [
         trajectories.patient_scores,
         name="patient_scores",
     ),
+    path(
+        "patients/<uuid:patient_id>/compare/",
+        trajectories.patient_compare,
+        name="patient_compare",
+    ),
     path("patients/<uuid:patient_id>/summary/", summaries.patient_summary, name="patient_summary"),
     path(
         "patients/<uuid:patient_id>/summary/pdf/",

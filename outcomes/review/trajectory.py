@@ -255,10 +255,23 @@ def _measures(
     positive: Iterable[Positive] | None,
 ) -> tuple[Measure, ...]:
     """Return what the questionnaires come to, in their order."""
-    zone = ZoneInfo(episode.patient.time_zone)
     held = [session.at for session in sessions if session.is_held]
     treated_from = held[0] if held else _imported_start(sessions, courses)
-    stored = scores_of(episode)
+    return measures_of(episode, scores_of(episode), windows, treated_from, positive)
+
+
+def measures_of(
+    episode: EpisodeOfCare,
+    stored: Sequence[StoredScore],
+    windows: Mapping[str, tuple[Window, ...]],
+    treated_from: datetime | None,
+    positive: Iterable[Positive] | None = None,
+) -> tuple[Measure, ...]:
+    """Return what scores of an episode come to, in their order; the baseline is before treatment.
+
+    `positive` are the episode's positive safety items where the caller has read them already.
+    """
+    zone = ZoneInfo(episode.patient.time_zone)
     has_imports = any(score.mode == Mode.IMPORT for score in stored)
     found = positives_of(episode) if positive is None else positive
     safety = safety_words(chain(found, imported_positives_of(episode) if has_imports else ()))

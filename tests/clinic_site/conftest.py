@@ -80,6 +80,7 @@ KEY_OF = {
     "patient_responses": "patient_id",
     "patient_sessions": "patient_id",
     "patient_items": "patient_id",
+    "patient_compare": "patient_id",
     "patient_summary": "patient_id",
     "patient_summary_pdf": "patient_id",
     "edit_patient": "patient_id",

@@ -65,6 +65,7 @@ def addresses(world: World, patient: Patient) -> dict[str, str]:
         "caseload": of("caseload"),
         "patient": page,
         "patient-band-all": f"{page}?band=1&range=all",
+        "compare": of("patient_compare", patient_id=patient.pk),
         "newcomer": world.url("patient"),
         "items": of("patient_items", patient_id=patient.pk),
         "summary": of("patient_summary", patient_id=patient.pk),

@@ -1,5 +1,6 @@
 """Server-drawn SVG charts: pure functions from facts to markup, no Django."""
 
+from outcomes.review.charts.aligned import Aligned, draw_aligned
 from outcomes.review.charts.data import (
     Band,
     ChartData,
@@ -21,6 +22,7 @@ from outcomes.review.charts.trajectory import draw_layouts, draw_trajectory
 from outcomes.review.charts.words import describe
 
 __all__ = [
+    "Aligned",
     "Band",
     "ChartData",
     "Comparison",
@@ -35,6 +37,7 @@ __all__ = [
     "Window",
     "WindowState",
     "describe",
+    "draw_aligned",
     "draw_intervals",
     "draw_layouts",
     "draw_sparkline",

@@ -1,6 +1,8 @@
-"""What all panels share: sessions and treatment changes above them, dates below."""
+"""What all panels share: sessions and treatment changes above them, dates or days below."""
 
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from math import ceil, floor
 from string import ascii_uppercase
 
 from outcomes.review.charts import svg, words
@@ -13,6 +15,8 @@ from outcomes.review.tongue import ngettext
 
 _MOST_DOSES = 8
 """More changes of what was given than this are not told one by one under the chart."""
+
+_DAY_STEPS = (1, 2, 7, 14, 28, 56, 91, 182, 364, 728)
 
 
 def session_shape(x: float, y: float, status: SessionStatus, r: float = 4) -> str:
@@ -235,5 +239,24 @@ def draw_dates(parts: list[str], sheet: Sheet, y: float) -> float:
                     anchor="middle",
                 )
             )
+    parts.append(svg.hidden(*drawn))
+    return base + form.leading + 4
+
+
+def draw_days(parts: list[str], sheet: Sheet, began: datetime, y: float) -> float:
+    """Draw the days since `began` under the last panel, and what they count; return the next y."""
+    form, day = sheet.form, timedelta(days=1)
+    start, end = ((edge - began.astimezone(UTC)) / day for edge in (sheet.x.start, sheet.x.end))
+    most = (sheet.x.right - sheet.x.left) / (width_of("−364", form.size) + 16)
+    every = next((step for step in _DAY_STEPS if (end - start) / step <= most), _DAY_STEPS[-1])
+    base = y + 6 + form.size
+    drawn = []
+    for number in range(ceil(start / every) * every, floor(end) + 1, every):
+        x = sheet.x(began.astimezone(UTC) + number * day)
+        told = f"−{-number}" if number < 0 else str(number)
+        drawn.append(svg.line(x, y, x, y + 5, stroke=svg.FRAME))
+        drawn.append(svg.text(x, base, told, size=form.size, fill=svg.MUTED, anchor="middle"))
+    told = _("Days since the first session")
+    drawn.append(svg.text(form.left, base + form.leading, told, size=form.size, fill=svg.MUTED))
     parts.append(svg.hidden(*drawn))
     return base + form.leading + 4

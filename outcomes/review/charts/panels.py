@@ -38,6 +38,8 @@ def _draw_heading(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> flo
     room = form.width - x
     shown = titled if width_of(titled, form.size) <= room else facts
     parts.append(svg.text(form.left, base, panel.code, size=form.heading, bold=True))
+    if width_of(shown, form.size) > room:
+        base, x = base + form.leading, form.left
     parts.append(svg.text(x, base, shown, size=form.size, fill=svg.MUTED))
     told = baseline_words(sheet, panel)
     if not told:

@@ -10,7 +10,7 @@ from outcomes.review.charts.panels import draw_panel
 from outcomes.review.charts.sheet import Sheet, lay_out
 from outcomes.review.tongue import gettext as _
 
-_GAP = 14
+GAP = 14
 
 
 def draw_trajectory(data: ChartData, layout: Layout = "wide") -> str:
@@ -34,18 +34,18 @@ def _draw(sheet: Sheet) -> str:
     parts: list[str] = []
     if not data.panels:
         parts.append(svg.text(sheet.form.left, 28, _("No scores yet"), size=14, fill=svg.MUTED))
-        return _root(sheet, 48, parts)
+        return root(sheet, 48, parts)
     y = draw_markers(parts, sheet, 4)
     y = draw_sessions(parts, sheet, y)
     for panel in data.panels:
         draw = draw_light if panel.is_light else draw_panel
-        y = draw(parts, sheet, panel, y + _GAP)
+        y = draw(parts, sheet, panel, y + GAP)
     if any(True for _ in data.instants()):
-        y = draw_legend(parts, sheet, draw_dates(parts, sheet, y) + _GAP)
-    return _root(sheet, y, parts)
+        y = draw_legend(parts, sheet, draw_dates(parts, sheet, y) + GAP)
+    return root(sheet, y, parts)
 
 
-def _root(sheet: Sheet, height: float, parts: list[str]) -> str:
+def root(sheet: Sheet, height: float, parts: list[str]) -> str:
     """Wrap the parts: a group of what can be focused."""
     width, tall = f"{sheet.form.width:g}", f"{height:.0f}"
     told = " ".join(sheet.told(panel) for panel in sheet.data.panels)
