@@ -44,6 +44,7 @@ SAVED_WITHIN = 1.0
 MINUTES_OFFLINE = 30
 PHONE: Any = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
 QUESTION = re.compile(r"/answer/(\d+)/")
+RESUMED = re.compile(r"/answer/(\d+|review)/")
 
 # Runs before the page's own script: tells when it says "Saved", and when the server had said so.
 WITNESS = """
@@ -251,11 +252,15 @@ class Show:
             holder.said.pop(number, None)
 
     async def _open(self, page: Page, holder: Holder) -> None:
+        """Go on where an earlier browser was killed: at a question, at the review, or after it."""
         await page.goto(holder.path)
+        if not await page.locator("#day").count():
+            holder.is_done = True  # killed after the server had taken the form
+            return
         for name, value in (("day", "17"), ("month", "5"), ("year", "1980")):
             await page.locator(f"#{name}").fill(value)
         await page.locator("main form .button").first.tap()
-        await page.wait_for_url(QUESTION)
+        await page.wait_for_url(RESUMED)
         holder.cookies = {}
 
     async def _go_on(self, page: Page, holder: Holder) -> None:
