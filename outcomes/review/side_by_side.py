@@ -100,9 +100,10 @@ class SideBySide:
 
     @property
     def rows(self) -> list[Row]:
-        """Return all scores: by questionnaire, then by day."""
+        """Return all scores: by questionnaire in the order of the chart, then by day."""
         rows = [row for run in self.runs for row in run.rows]
-        return sorted(rows, key=lambda row: (row.measure.panel.code, row.day, row.course))
+        codes = list(dict.fromkeys(row.measure.panel.code for row in rows))
+        return sorted(rows, key=lambda row: (codes.index(row.measure.panel.code), row.day))
 
 
 def comparable(patient: Patient) -> list[Course]:
