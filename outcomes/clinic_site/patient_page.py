@@ -30,6 +30,7 @@ from outcomes.review import reach, trajectory
 from outcomes.review.charts import Point
 from outcomes.review.gathered import LISTED, Positive
 from outcomes.review.ranges import Range
+from outcomes.review.side_by_side import comparable
 from outcomes.review.trajectory import Intervals, Row, SessionTable, Trajectory
 from outcomes.scheduling.models import (
     PAPER_TAKEN_FOR,
@@ -136,9 +137,10 @@ class PatientPage:
 
     @property
     def has_courses_to_compare(self) -> bool:
-        """Say whether sessions were held in two courses; other episodes may have more."""
+        """Say whether sessions were held in two courses, of this episode or of all."""
         held = self.trajectory.held if self.trajectory else []
-        return len({row.course_id for row in held}) > 1 or len(self.episodes) > 1
+        is_here = len({row.course_id for row in held}) > 1
+        return is_here or (len(self.episodes) > 1 and len(comparable(self.patient)) > 1)
 
     @property
     def found_no_band(self) -> bool:

@@ -9,7 +9,7 @@ from django.test import Client
 
 from outcomes import workflows
 from outcomes.audit.models import AuditEvent
-from outcomes.care.models import Course, CourseKind
+from outcomes.care.models import Course, CourseKind, EpisodeOfCare
 from outcomes.clinics.models import User
 from tests.clinic_site.conftest import World
 from tests.conftest import NOW
@@ -38,6 +38,20 @@ def add_course(world: World, user: User) -> Course:
 
 def test_one_course_has_nothing_to_be_compared_with(world: World, as_clinician: Client) -> None:
     assert b"nothing to compare yet" in as_clinician.get(world.url("patient_compare")).content
+    assert b"Two courses side by side" not in as_clinician.get(world.url("patient")).content
+
+
+def test_a_second_episode_without_a_session_is_no_second_course(
+    world: World, as_clinician: Client
+) -> None:
+    EpisodeOfCare.objects.create(
+        clinic=world.clinic,
+        patient=world.episode.patient,
+        indication="trd",
+        started_on=NOW.date() - timedelta(days=400),
+        ended_on=NOW.date() - timedelta(days=300),
+    )
+
     assert b"Two courses side by side" not in as_clinician.get(world.url("patient")).content
 
 
@@ -74,3 +88,4 @@ def test_a_course_of_somebody_else_or_of_nobody_is_not_found(
     for key in (str(other_world.course.pk), "x", ""):
         reply = as_clinician.get(world.url("patient_compare"), {"a": key})
         assert reply.status_code == 404
+    assert not AuditEvent.objects.filter(action="patient.viewed", data__page="compare").exists()

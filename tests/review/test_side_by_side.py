@@ -75,6 +75,39 @@ def test_each_course_is_set_against_its_own_baseline_on_its_own_days(
     ]
 
 
+def test_what_came_before_its_courses_baseline_is_no_change_from_it(
+    treated: Enrolment, clinician: User, answer: Answer, now: datetime
+) -> None:
+    course = workflows.start_course(
+        episode=treated.episode,
+        kind=CourseKind.MAINTENANCE,
+        schedule_id=treated.course.schedule_id,
+        by=clinician.actor,
+        now=now + BEGINS,
+    )
+    at = now + TREATED
+    planned = {"status": "planned", "planned_at": at}
+    session = workflows.record_session(
+        course=course, record=planned, by=clinician.actor, now=now + BEGINS
+    )
+    answer(2, now + BEGINS + timedelta(hours=12))
+    workflows.edit_session(
+        session=session,
+        changes={**GIVEN, "drug": "Ketamine", "started_at": at},
+        reason="Held",
+        by=clinician.actor,
+        now=at,
+    )
+    both = side_by_side.build(treated.patient, side_by_side.comparable(treated.patient))
+    told = [
+        (row.score.value, row.change)
+        for row in both.rows
+        if row.course.startswith("Maintenance") and row.measure.definition.code == "PHQ-9"
+    ]
+
+    assert told == [(0, None), (18, None)]
+
+
 def test_equal_days_stand_under_each_other_and_every_mark_tells_its_true_date(
     treated: Enrolment, second: Course
 ) -> None:

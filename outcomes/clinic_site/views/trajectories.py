@@ -40,12 +40,12 @@ def patient_scores(request: StaffRequest, patient_id: UUID) -> HttpResponse:
 def patient_compare(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     """Show two courses on days since the first session of each: the last two unless chosen."""
     person = find(request, Patient.objects.all(), patient_id)
-    note_reading(request, person, "compare")
     courses = {str(course.pk): course for course in side_by_side.comparable(person)}
     last = [*courses][-2:]
     chosen = [request.GET.get(name, key) for name, key in zip(("a", "b"), last, strict=False)]
     if any(key not in courses for key in chosen):
         raise Http404
+    note_reading(request, person, "compare")
     is_pair = len(set(chosen)) == 2
     context = {
         "patient": person,

@@ -75,5 +75,7 @@ def _draw(title: str, courses: Sequence[Aligned], wide: Sequence[Sheet], layout:
         panels=tuple(panel for sheet in sheets for panel in sheet.data.panels),
         sessions=tuple(mark for sheet in sheets for mark in sheet.data.sessions),
     )
-    whole = replace(first, data=both, sessions=())
+    # What each sheet found within its own period; the first one's dates hold nothing of the other.
+    known = {key: found for sheet in sheets for key, found in sheet.known.items()}
+    whole = replace(first, data=both, sessions=(), known=known)
     return root(whole, draw_legend(parts, whole, y + GAP), parts)

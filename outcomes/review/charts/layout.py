@@ -46,12 +46,12 @@ def width_of(words: str, size: float, *, bold: bool = False) -> float:
     return sum([_WIDTH.get(letter, 0.61) for letter in words]) * size * (1.13 if bold else 1)
 
 
-def wrap(words: str, width: float, size: float) -> tuple[str, ...]:
+def wrap(words: str, width: float, size: float, *, bold: bool = False) -> tuple[str, ...]:
     """Break words at spaces into lines no wider than `width`; a longer word stands alone."""
     lines: list[str] = []
     for word in words.split(" "):
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and width_of(longer, size) <= width:
+        if lines and width_of(longer, size, bold=bold) <= width:
             lines[-1] = longer
         else:
             lines.append(word)

@@ -31,13 +31,16 @@ def draw_panel(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
 def _draw_heading(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
     """Name the panel, its range and direction, and its baseline; return the last line's y."""
     form = sheet.form
-    base = y + form.heading
-    x = form.left + width_of(panel.code, form.heading, bold=True) + 9
+    names = wrap(panel.code, form.width - form.left, form.heading, bold=True)
+    base = y + form.heading + (len(names) - 1) * (form.heading + 3)
+    x = form.left + width_of(names[-1], form.heading, bold=True) + 9
     facts = f"{words.number(panel.low)}–{words.number(panel.high)}, {words.direction_words(panel)}"
     titled = f"{panel.title} · {facts}" if panel.title and panel.title != panel.code else facts
     room = form.width - x
     shown = titled if width_of(titled, form.size) <= room else facts
-    parts.append(svg.text(form.left, base, panel.code, size=form.heading, bold=True))
+    for row, name in enumerate(names):
+        line = y + form.heading + row * (form.heading + 3)
+        parts.append(svg.text(form.left, line, name, size=form.heading, bold=True))
     if width_of(shown, form.size) > room:
         base, x = base + form.leading, form.left
     parts.append(svg.text(x, base, shown, size=form.size, fill=svg.MUTED))
