@@ -156,8 +156,8 @@ def _baseline_min(scale: Scale) -> float:
 def change_of(
     definition: Definition, scale: Scale, start: ScorePoint | None, point: ScorePoint | None
 ) -> Change | None:
-    """Return the change from `start`; None where either score is missing."""
-    if start is None or point is None:
+    """Return the change from `start`; None where a score is missing, or `point` is not later."""
+    if start is None or point is None or point.at <= start.at:
         return None
     low = _baseline_min(scale)
     return change.change_from(start.value, point.value, definition.direction, baseline_min=low)

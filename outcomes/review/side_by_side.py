@@ -65,19 +65,11 @@ class Run:
                 score=score,
                 point=point,
                 day=self.stretch.day(score.at),
-                change=_change(measure, point),
+                change=change_of(measure.definition, measure.scale, measure.baseline.point, point),
             )
             for measure in self.measures
             for score, point in measure.entries
         ]
-
-
-def _change(measure: Measure, point: Point | None) -> Change | None:
-    start = measure.baseline.point
-    # What followed the course before stands ahead of this baseline, and is no change from it.
-    if start is None or point is None or point.at <= start.at:
-        return None
-    return change_of(measure.definition, measure.scale, start, point)
 
 
 @dataclass(frozen=True)

@@ -331,7 +331,7 @@ def _row(
         score=score,
         definition=definition,
         point=point,
-        change=change_of(definition, measure.scale, start, point if point is not start else None),
+        change=change_of(definition, measure.scale, start, point),
         hours_since_session=since / timedelta(hours=1) if since is not None else None,
         session=session,
         reaches_past_session=bool(since is not None and recall and since < timedelta(days=recall)),

@@ -15,10 +15,13 @@ from outcomes.clinics.models import Clinic, User
 from outcomes.responses.models import Mode
 from outcomes.review import caseload, gathered, trajectory
 from outcomes.review.caseload import Filters
+from outcomes.review.change import ScorePoint
+from outcomes.review.measures import change_of
 from outcomes.review.worklists import WORKLISTS
 from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
 from tests.conftest import make_enrolment
+from tests.library import LIBRARY
 from tests.review.conftest import Answer
 
 
@@ -48,6 +51,19 @@ def test_baseline_change_and_outcomes_follow_the_published_rules(
     assert phq9.reliable is not None
     assert phq9.reliable.outcome == "improved"
     assert phq9.panel.response_line == 13.5
+
+
+def test_only_what_is_later_than_the_baseline_is_a_change_from_it(now: datetime) -> None:
+    phq9 = LIBRARY["PHQ-9"]
+    total = phq9.scale("total")
+    assert total is not None
+    start = ScorePoint(now, 20)
+
+    def change_at(hours: int) -> float | None:
+        found = change_of(phq9, total, start, ScorePoint(now + timedelta(hours=hours), 8))
+        return found.absolute if found else None
+
+    assert [change_at(hours) for hours in (-1, 0, 1)] == [None, None, -12]
 
 
 def test_a_positive_item_is_marked_on_the_chart(treated: Enrolment, now: datetime) -> None:
