@@ -12,7 +12,7 @@ from outcomes.alerts.models import Alert
 from outcomes.care.models import EpisodeOfCare, TreatmentSession
 from outcomes.review import items, trajectory
 from outcomes.review.change import Rule
-from outcomes.review.charts import Panel, draw_trajectory
+from outcomes.review.charts import Layout, Panel, draw_trajectory
 from outcomes.review.items import Cell, Grid
 from outcomes.review.measures import Measure
 from outcomes.review.trajectory import Trajectory
@@ -116,12 +116,24 @@ class Summary:
         return tuple(heavy[: self.room.panels])
 
     @property
-    def chart(self) -> str:
-        """Return the chart of the first measures as the address of a picture; empty without."""
+    def wide(self) -> str:
+        """Return the chart of the first measures for a sheet or a large screen; empty without."""
+        return self._drawn("wide")
+
+    @property
+    def narrow(self) -> str:
+        """Return the same for a phone."""
+        return self._drawn("narrow")
+
+    @property
+    def picture(self) -> str:
+        """Return the wide chart as an address, for paper: no page may show one."""
+        return f"data:image/svg+xml;base64,{b64encode(self.wide.encode()).decode()}"
+
+    def _drawn(self, layout: Layout) -> str:
         if not self.charted:
             return ""
-        drawn = draw_trajectory(replace(self.trajectory.chart, panels=self.charted), "wide")
-        return f"data:image/svg+xml;base64,{b64encode(drawn.encode()).decode()}"
+        return draw_trajectory(replace(self.trajectory.chart, panels=self.charted), layout)
 
     @property
     def chart_words(self) -> str:

@@ -116,6 +116,24 @@ def test_a_page_that_fits_no_sheet_is_made_whole_and_reported(
     assert "Robin" not in caplog.text
 
 
+def test_the_page_shows_its_chart_under_a_policy_that_shuts_out_pictures_of_its_own(
+    world: World, as_clinician: Client
+) -> None:
+    page = as_clinician.get(world.url("patient_summary"))
+    assert "img-src 'self';" in page["Content-Security-Policy"]
+    assert "data:" not in page.content.decode()
+    assert page.content.decode().count("<svg") == len(("wide", "narrow"))
+
+
+def test_it_words_a_treatment_once_for_the_sessions_given_alike(
+    world: World, as_clinician: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(monkeypatch, lambda whole: replace(whole, held=whole.held[:1] * 2))
+    page = as_clinician.get(world.url("patient_summary")).content.decode()
+    one = r"3 \(\d+ \w+ \d{4}\)"
+    assert re.search(rf"</strong> Ketamine Intravenous 40 mg: {one}, {one}</p>", page)
+
+
 def test_the_page_prints_from_the_browser_where_no_pdf_can_be_made(
     world: World, as_clinician: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
