@@ -30,6 +30,7 @@ def test_the_line_says_what_is_known_and_the_page_its_rules(
     assert "Robin Example" in html
     assert "1 open alert" in html
     assert "Mark 1 as seen" in html
+    assert '<span class="print-only">1 not seen</span>' in html
     assert "no. 3, 1 day ago" in html
     assert "It is not a risk rating." in html
     rule = as_clinician.get(world.url("caseload") + "?list=worse").content.decode()
