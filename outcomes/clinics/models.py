@@ -226,7 +226,10 @@ class Clinic(models.Model):
     shows_trend = models.BooleanField(
         _("show patients their totals over time"),
         default=False,
-        help_text=_("Each total and the highest possible one, with the day; no judgement of it."),
+        help_text=_(
+            "On their own page, and once they have sent a questionnaire: each total and the highest"
+            " possible one, with the day; no judgement of it."
+        ),
     )
     # The code of the questionnaire whose scores stand in the caseload.
     main_instrument = models.CharField(max_length=40, default="PHQ-9")
