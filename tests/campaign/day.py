@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from tests.campaign.figure import Figure
@@ -173,22 +175,33 @@ def _people_who_stop(folder: Path, count: int) -> Figure:
         "From": "+12025550123",
         "Body": "STOP",
     }
-    paths = ["twilio/incoming/", f"twilio/status/{uuid4()}/", "telnyx/incoming/", "mail/postmark/"]
+    # Each in the kind of body that its provider sends; any other is refused unread.
+    form = ("application/x-www-form-urlencoded", urlencode(forged))
+    plain = ("application/json", json.dumps(forged))
+    posts = {
+        "twilio/incoming/": form,
+        f"twilio/status/{uuid4()}/": form,
+        "telnyx/incoming/": plain,
+        "mail/postmark/": plain,
+    }
     providers = {"SMS_PROVIDER": "twilio", "SMS_KEY": "key", "EMAIL_PROVIDER": "postmark"}
     with override_settings(
         **providers, ANYMAIL={"WEBHOOK_SECRET": f"{uuid4()}:{uuid4()}"}, ALLOWED_HOSTS=["*"]
     ):
         logging.disable()  # what is forged is logged with where it was refused
         client = Client(headers={"X-Twilio-Signature": "forged"})
-        answers = [client.post(_hook(path), forged).status_code for path in paths]
+        answers = [
+            client.post(_hook(path), body, content_type=kind).status_code
+            for path, (kind, body) in posts.items()
+        ]
     taken = ProviderEvent.objects.count() - events
     refused = sum(status == 403 for status in answers)
     text = (
         f"{count} people said STOP, unsubscribed or bounced: {further} further messages, "
         f"{heard} not stopped, {untold} without a task for staff, at once; reports twice and in "
-        f"any order; {refused} of {len(paths)} forged ones refused, {taken} taken"
+        f"any order; {refused} of {len(posts)} forged ones refused, {taken} taken"
     )
-    is_held = not (further or untold or heard or taken) and refused == len(paths) and first == count
+    is_held = not (further or untold or heard or taken) and refused == len(posts) and first == count
     return Figure("R19", is_held, text)
 
 
