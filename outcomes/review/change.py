@@ -40,10 +40,6 @@ RESPONSE = Rule(
     "Response is an improvement of at least 50 % from baseline.",
     "NCQA HEDIS DRR-E; McInnes 2022, J Affect Disord, doi:10.1016/j.jad.2021.12.097",
 )
-REMISSION = Rule(
-    "Remission is a PHQ-9 score below 5.",
-    "NCQA HEDIS DRR-E; McInnes 2022, J Affect Disord, doi:10.1016/j.jad.2021.12.097",
-)
 JACOBSON_TRUAX = Rule(
     "Reliable change is a difference of at least 1.96 x sqrt(2) x SD x sqrt(1 - reliability).",
     "Jacobson & Truax 1991, J Consult Clin Psychol 59:12-19",
@@ -180,23 +176,6 @@ def response_value(
     if _too_low(baseline, baseline_min):
         return None
     return baseline * (1 - share if direction == "higher_is_worse" else 1 + share)
-
-
-def is_remission(
-    value: float,
-    cutoff: float | None,
-    direction: Direction = "higher_is_worse",
-    *,
-    rule: Rule = REMISSION,
-) -> Verdict:
-    """Say whether the score is beyond the remission cut-off (PHQ-9: strictly below 5).
-
-    None where the instrument has no published cut-off. The default rule is the PHQ-9's; another
-    instrument passes its own.
-    """
-    if cutoff is None:
-        return Verdict(None, "This instrument has no published remission cut-off.", rule)
-    return Verdict(gain(cutoff, value, direction) > 0, "", rule)
 
 
 def rci_threshold(sd: float, reliability: float) -> float:

@@ -151,11 +151,6 @@ class Standing(ClinicRow):
         return f"{self.given_name} {self.family_name}".strip()
 
     @property
-    def first_alert_at(self) -> datetime | None:
-        """Return since when the oldest open alert waits for a person."""
-        return self.alert_order if self.open_alerts else None
-
-    @property
     def oldest_due_at(self) -> datetime | None:
         """Return when the oldest unanswered questionnaire was or is due."""
         return self.due_order if self.unanswered else None

@@ -160,10 +160,6 @@ class AssignmentQuerySet(ClinicRowQuerySet["Assignment"]):
         answerable = self.answerable_at(now).values("pk")
         return self.filter(missed | Q(pk__in=answerable))
 
-    def overdue_on(self, now: datetime) -> Self:
-        """Keep what is past its due time and still unanswered."""
-        return self.under_way().filter(due_at__lt=now)
-
 
 class Assignment(ClinicRow):
     """This questionnaire, for this patient: opens, is due, closes."""

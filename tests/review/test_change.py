@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from outcomes.review.change import (
     JACOBSON_TRUAX,
-    REMISSION,
     RESPONSE,
     Direction,
     Rule,
@@ -19,7 +18,6 @@ from outcomes.review.change import (
     baseline,
     change_from,
     gain,
-    is_remission,
     is_response,
     rci_threshold,
     reliable_change,
@@ -191,26 +189,6 @@ def test_response_begins_exactly_at_its_line(
         assert met == (gain(line, value, direction) >= 0)
 
 
-@pytest.mark.parametrize(
-    ("value", "cutoff", "direction", "met"),
-    [
-        (4, 5, WORSE, True),
-        (4.9, 5, WORSE, True),
-        (5, 5, WORSE, False),
-        (12, 5, WORSE, False),
-        (51, 50, BETTER, True),
-        (50, 50, BETTER, False),
-        (3, None, WORSE, None),
-    ],
-)
-def test_remission_is_beyond_the_cutoff(
-    value: float, cutoff: float | None, direction: Direction, met: bool | None
-) -> None:
-    verdict = is_remission(value, cutoff, direction)
-    assert verdict.met is met
-    assert bool(verdict.reason) == (met is None)
-
-
 # -- Reliable change -----------------------------------------------------------------------------
 
 
@@ -318,10 +296,8 @@ def test_every_result_names_its_rule_and_citation() -> None:
         baseline([], None),
         change_from(20, 10),
         is_response(20, 10),
-        is_remission(3, 5),
         reliable_change(20, 10, 6),
     ]
     assert all(result.rule.citation and result.rule.statement for result in results)
-    assert is_remission(3, 5).rule is REMISSION
     assert reliable_change(20, 10, 6).rule is JACOBSON_TRUAX
     assert is_response(20, 10, rule=own).rule is own

@@ -16,7 +16,7 @@ from outcomes.responses.models import Mode
 from outcomes.review import caseload, gathered, trajectory
 from outcomes.review.caseload import Filters
 from outcomes.review.change import ScorePoint
-from outcomes.review.measures import change_of
+from outcomes.review.measures import change_of, remission_of
 from outcomes.review.worklists import WORKLISTS
 from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
@@ -64,6 +64,21 @@ def test_only_what_is_later_than_the_baseline_is_a_change_from_it(now: datetime)
         return found.absolute if found else None
 
     assert [change_at(hours) for hours in (-1, 0, 1)] == [None, None, -12]
+
+
+@pytest.mark.parametrize(
+    ("code", "value", "met"), [("PHQ-9", 4, True), ("PHQ-9", 5, False), ("PEG", 0, None)]
+)
+def test_remission_is_beyond_the_published_cutoff(
+    code: str, value: float, met: bool | None, now: datetime
+) -> None:
+    definition = LIBRARY[code]
+    scale = definition.scale(definition.charted[0])
+    assert scale is not None
+    found = remission_of(scale, ScorePoint(now, value))
+
+    assert (found.met if found else None) is met
+    assert found is None or found.rule.citation
 
 
 def test_a_positive_item_is_marked_on_the_chart(treated: Enrolment, now: datetime) -> None:
