@@ -15,6 +15,7 @@ from outcomes import tasks, workflows
 from outcomes.clinics.models import User
 from outcomes.delivery.models import Message
 from outcomes.workflows import Enrolment
+from tests.chance import without_chance
 from tests.conftest import NOW, signed_in
 from tests.journeys.conftest import last_link
 
@@ -74,11 +75,19 @@ def test_canaries_stay_out_of_logs_urls_and_messages(
     mails = " ".join(f"{m.subject} {m.body} {m.alternatives}" for m in mail.outbox)
     rows = str(list(Message.objects.values()))
     for canary in CANARIES:
-        assert canary.lower() not in addresses.lower(), canary
-        assert canary.lower() not in mails.lower(), canary
-        assert canary.lower() not in rows.lower(), canary
-        assert canary.lower() not in logs.lower(), canary
+        assert canary.lower() not in without_chance(addresses).lower(), canary
+        assert canary.lower() not in without_chance(mails).lower(), canary
+        assert canary.lower() not in without_chance(rows).lower(), canary
+        assert canary.lower() not in without_chance(logs).lower(), canary
     assert token not in rows
+
+
+def test_only_what_chance_wrote_is_left_out_of_the_search() -> None:
+    address = "http://127.0.0.1:8000/a/5olGADaWCE_dhz9yehv21urqjpwx9abr_gq3zh0wmdy/"
+    assert without_chance(address) == "http://127.0.0.1:8000/a/…/"
+    assert without_chance("UUID('0198a1f0-1980-7000-8000-00000000000a')") == "UUID('…')"
+    said = "PHQ-9 of robin@patient.example, 1980-05-17; /c/north/patients/gad-7-and-ketamine/"
+    assert without_chance(said) == said
 
 
 def test_a_link_in_a_log_line_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
