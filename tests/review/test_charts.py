@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings as django_settings
 from django.template.loader import render_to_string
+from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -299,6 +301,28 @@ def test_no_word_in_the_gutter_is_cut_off_at_the_edge(layout: Layout) -> None:
     ]
     assert "minimal" in " ".join(words for _, words in gutter)
     assert all(x + width_of(words, form.size) <= form.width for x, words in gutter)
+
+
+@pytest.mark.parametrize("language", [code for code, _name in django_settings.LANGUAGES])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_words_beside_a_rule_line_end_before_the_edge(layout: Layout, language: str) -> None:
+    panel = phq9(
+        (Point(day(0), 20), Point(day(7), 12)),
+        baseline=ScorePoint(day(0), 20),
+        response_line=10,
+        remission_line=5,
+    )
+    with translation.override(language):
+        drawn = tree(draw_trajectory(chart(panel), layout))
+    form = FORMS[layout]
+    ends = {
+        element.text: form.right + 10 + width_of(element.text or "", size)
+        for element in drawn.iter(f"{SVG}text")
+        if float(element.get("x", 0)) == form.right + 10
+        and (size := float(element.get("font-size", 0)))
+    }
+    assert len(ends) >= 3
+    assert {words: end for words, end in ends.items() if end > form.width} == {}
 
 
 def treated(at: float, number: int, dose: str = "40") -> SessionMark:

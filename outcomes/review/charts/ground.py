@@ -230,10 +230,13 @@ def _broken(label: str, room: float, size: float) -> list[str]:
 
 
 def _stack(sheet: Sheet, lines: Sequence[str], centre: float, fill: str) -> list[str]:
-    """Write lines of words in the gutter around a centre."""
+    """Write lines of words in the gutter around a centre; a word too long for it is smaller."""
     form = sheet.form
+    room = form.gutter - 12
     first = centre - (len(lines) - 1) * form.leading / 2 + form.size * 0.36
-    return [
-        svg.text(form.right + 10, first + index * form.leading, words_, size=form.size, fill=fill)
-        for index, words_ in enumerate(lines)
-    ]
+    drawn = []
+    for index, words_ in enumerate(lines):
+        size = form.size * min(1.0, room / width_of(words_, form.size))
+        y = first + index * form.leading
+        drawn.append(svg.text(form.right + 10, y, words_, size=size, fill=fill))
+    return drawn
