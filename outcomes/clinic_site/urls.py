@@ -66,6 +66,7 @@ in_clinic: list[URLPattern | URLResolver] = [
         name="response_correct",
     ),
     path("responses/<uuid:response_id>/seen/", responses.response_seen, name="response_seen"),
+    path("responses/<uuid:response_id>/loss/", responses.response_loss, name="response_loss"),
     path("patients/<uuid:patient_id>/seen/", responses.all_seen, name="all_seen"),
     path("assignments/<uuid:assignment_id>/paper/", responses.paper, name="paper"),
     path("alerts/", alerts.alerts, name="alerts"),

@@ -255,7 +255,7 @@ class Clinic(models.Model):
         _("assessments in a row that must show it"),
         default=2,
         validators=[MinValueValidator(1), MaxValueValidator(2)],
-        help_text=_("1, or 2: the second confirms the first."),
+        help_text=_("1, or 2: the second confirms the first, or a clinician does."),
     )
     is_synthetic = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField()

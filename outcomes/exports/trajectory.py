@@ -89,11 +89,11 @@ def _turns(clinic: Clinic, measure: Measure) -> Iterator[tuple[StoredScore, str]
     rules = clinic_rules(clinic, measure.definition, measure.scale)
     if rules is None:
         return
-    entries = [(score, point) for score, point in measure.entries if point is not None]
-    story = tell(measure.baseline.point, [point for _score, point in entries], rules)
+    scored = measure.scored
+    story = tell(measure.baseline.point, measure.points, rules, measure.confirmed)
     for place, turn in ((story.responded, "met"), (story.first_lost, "lost")):
         if place is not None:
-            yield entries[place][0], turn
+            yield scored[place], turn
 
 
 def _cells(at: datetime, zone: ZoneInfo, *others: object) -> list[object]:

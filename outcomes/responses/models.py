@@ -81,6 +81,11 @@ class QuestionnaireResponse(ClinicRow):
     # Who of the staff has said that they have seen it; no acknowledgement of an alert.
     seen_at = models.DateTimeField(null=True, blank=True)
     seen_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
+    # Who of the clinicians has confirmed that response is lost, where its score shows that.
+    loss_confirmed_at = models.DateTimeField(null=True, blank=True)
+    loss_confirmed_by = models.ForeignKey(
+        User, models.PROTECT, null=True, blank=True, related_name="+"
+    )
     correction_reason = models.CharField(max_length=200, blank=True)
 
     objects = ResponseQuerySet.as_manager()

@@ -10,7 +10,9 @@ from django.utils.translation import ngettext
 from outcomes.clinics.models import Clinic
 from outcomes.instruments.definition import Definition, Scale
 from outcomes.review.charts.words import number
-from outcomes.review.durability import LossKind, LossRule, Rules, rules_of
+from outcomes.review.durability import LossKind, LossRule, Rules, rules_of, tell
+from outcomes.review.gathered import StoredScore
+from outcomes.review.measures import Measure
 
 
 def clinic_rules(clinic: Clinic, definition: Definition, scale: Scale) -> Rules | None:
@@ -20,17 +22,25 @@ def clinic_rules(clinic: Clinic, definition: Definition, scale: Scale) -> Rules 
     return rules_of(definition, scale, loss)
 
 
+def loss_to_confirm(measure: Measure, clinic: Clinic) -> StoredScore | None:
+    """Return the last score, where it shows a loss that waits for a second one or a clinician."""
+    rules = clinic_rules(clinic, measure.definition, measure.scale)
+    if rules is None:
+        return None
+    story = tell(measure.baseline.point, measure.points, rules, measure.confirmed)
+    return None if story.unconfirmed is None else measure.scored[story.unconfirmed]
+
+
 def loss_words(rules: Rules | None) -> str:
     """Write when response counts as lost; empty where the clinic's rule does not say."""
     if rules is None or rules.loss is None:
         return ""
-    in_a_row = ngettext(
-        "%(n)d assessment must show it.",
-        "%(n)d assessments in a row must show it.",
-        rules.loss.in_a_row,
-    ) % {"n": rules.loss.in_a_row}
+    if rules.loss.in_a_row == 1:
+        shown = _("One assessment must show it.")
+    else:
+        shown = _("Two assessments in a row must show it, or one that a clinician confirms.")
     convention = _("The clinic's own convention, not validated for ketamine.")
-    return f"{_shown_by(rules, rules.loss)} {in_a_row} {convention}"
+    return f"{_shown_by(rules, rules.loss)} {shown} {convention}"
 
 
 def _shown_by(rules: Rules, loss: LossRule) -> str:

@@ -7,7 +7,7 @@ the scores as a file tell it by this one rule.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -25,11 +25,12 @@ _NEARLY = 1e-9
 class LossRule:
     """Hold a clinic's rule: what a score after response must show, on so many scores in a row.
 
-    `cutoff`: at or above the published cut-off, with at least `amount` per cent of the best gain
-    lost. `improvement`: less than `amount` per cent better than the baseline. `points`: at least
-    `amount` points worse than the best score since the baseline, in the questionnaire `instrument`
-    and no other. `percent`: worse than that best score by at least `amount` per cent of the
-    baseline. A score that meets response is no loss by any of them.
+    One is enough where a clinician confirms it. `cutoff`: at or above the published cut-off, with
+    at least `amount` per cent of the best gain lost. `improvement`: less than `amount` per cent
+    better than the baseline. `points`: at least `amount` points worse than the best score since the
+    baseline, in the questionnaire `instrument` and no other. `percent`: worse than that best score
+    by at least `amount` per cent of the baseline. A score that meets response is no loss by any of
+    them.
     """
 
     kind: LossKind = "cutoff"
@@ -58,11 +59,13 @@ class Story:
     """Hold which scores met and lost response, as places in the sequence; None: none did.
 
     `lost` is the score by which it is lost now: None again once response is met again.
+    `unconfirmed` is the last score, where it shows a loss that nothing has confirmed.
     """
 
     responded: int | None = None
     first_lost: int | None = None
     lost: int | None = None
+    unconfirmed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,17 @@ class Durability:
     """Hold when response was first met and when it was first lost.
 
     `lost_at` is None where it was not seen lost: then `until` is the last assessment, where what is
-    known ends (censored). `days` counts from response to `until`, in days of 24 hours.
+    known ends (censored). `days` counts from response to `until`, in days of 24 hours. Response
+    need not have been met all the while: of the `assessed` scores from the first response on, that
+    by which it is lost left out, `met` meet it, the last one at `last_met_at`.
     """
 
     responded_at: datetime
     lost_at: datetime | None
     until: datetime
+    assessed: int
+    met: int
+    last_met_at: datetime
 
     @property
     def is_censored(self) -> bool:
@@ -110,53 +118,74 @@ def rules_of(definition: Definition, scale: Scale, loss: LossRule) -> Rules | No
     )
 
 
-def tell(baseline: ScorePoint | None, points: Sequence[ScorePoint], rules: Rules) -> Story:
+def tell(
+    baseline: ScorePoint | None,
+    points: Sequence[ScorePoint],
+    rules: Rules,
+    confirmed: Collection[int] = (),
+) -> Story:
     """Tell the story of scores in order of time; those not later than the baseline are passed by.
 
     Nothing is told without a baseline, or from one below `baseline_min`. Loss is dated to the score
-    at which the rule is met.
+    at which the rule is met: the last of so many in a row, or one in `confirmed`, the places of
+    scores that a clinician has confirmed, where that one shows it.
     """
     if baseline is None:
         return Story()
     responded: int | None = None
     first_lost: int | None = None
     lost: int | None = None
+    unconfirmed: int | None = None
     best, in_a_row = 0.0, 0
     for place, point in enumerate(points):
         if point.at <= baseline.at:
             continue
         gained = gain(baseline.value, point.value, rules.direction)
-        best = max(best, gained)
-        if _is_response(baseline, point, rules):
+        best, unconfirmed = max(best, gained), None
+        if meets_response(baseline, point, rules):
             responded = place if responded is None else responded
             lost, in_a_row = None, 0
         elif responded is not None and rules.loss is not None:
             shows = _shows_loss(point.value, gained, best, baseline.value, rules, rules.loss)
             in_a_row = in_a_row + 1 if shows else 0
-            if lost is None and in_a_row == rules.loss.in_a_row:
-                lost = place
-                first_lost = place if first_lost is None else first_lost
-    return Story(responded, first_lost, lost)
+            if lost is None and shows:
+                if in_a_row >= rules.loss.in_a_row or place in confirmed:
+                    lost = place
+                    first_lost = place if first_lost is None else first_lost
+                else:
+                    unconfirmed = place
+    return Story(responded, first_lost, lost, unconfirmed)
 
 
 def durability(
-    baseline: ScorePoint | None, points: Sequence[ScorePoint], rules: Rules
+    baseline: ScorePoint | None,
+    points: Sequence[ScorePoint],
+    rules: Rules,
+    confirmed: Collection[int] = (),
 ) -> Durability | None:
     """Return how long the first response held; None where there was none, or no loss is told.
 
-    `points` are in order of time.
+    `points` are in order of time, `confirmed` as `tell` has it.
     """
-    story = tell(baseline, points, rules)
+    story = tell(baseline, points, rules, confirmed)
     if story.responded is None or rules.loss is None:
         return None
-    responded_at = points[story.responded].at
-    if story.first_lost is None:
-        return Durability(responded_at, None, points[-1].at)
-    lost_at = points[story.first_lost].at
-    return Durability(responded_at, lost_at, lost_at)
+    assert baseline is not None  # there is no response without
+    between = points[story.responded : story.first_lost]
+    met = [point for point in between if meets_response(baseline, point, rules)]
+    lost_at = None if story.first_lost is None else points[story.first_lost].at
+    return Durability(
+        responded_at=between[0].at,
+        lost_at=lost_at,
+        until=lost_at or points[-1].at,
+        assessed=len(between),
+        met=len(met),
+        last_met_at=met[-1].at,
+    )
 
 
-def _is_response(baseline: ScorePoint, point: ScorePoint, rules: Rules) -> bool:
+def meets_response(baseline: ScorePoint, point: ScorePoint, rules: Rules) -> bool:
+    """Say whether a score meets response; none does from a baseline below `baseline_min`."""
     verdict = is_response(
         baseline.value,
         point.value,

@@ -41,6 +41,7 @@ class StoredScore(NamedTuple):
     at: datetime
     content_hash: str
     mode: str
+    loss_confirmed_at: datetime | None
     is_late: bool
 
 
@@ -75,6 +76,7 @@ def scores_of(episode: EpisodeOfCare) -> list[StoredScore]:
         "at",
         "response__content_hash",
         "response__mode",
+        "response__loss_confirmed_at",
         Case(When(at__gt=F("response__assignment__due_at"), then=True), default=False),
     )
     return [StoredScore(*row) for row in columns]

@@ -20,7 +20,7 @@ from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.review import change, reach
 from outcomes.review.change import ScorePoint
 from outcomes.review.clinic_rule import clinic_rules
-from outcomes.review.durability import Rules, Story, tell
+from outcomes.review.durability import Rules, Story, meets_response, tell
 from outcomes.review.models import NEVER, Standing, order_of
 from outcomes.scheduling.models import UNDER_WAY, Assignment, AssignmentState
 
@@ -177,11 +177,15 @@ class _Facts:
         self, key: UUID, start: ScorePoint | None, rows: Sequence[_Scored]
     ) -> dict[str, Any]:
         rules = self.main.rules
-        story = tell(start, [row.point for row in rows], rules) if rules else Story()
+        confirmed = {place for place, row in enumerate(rows) if row.is_loss_confirmed}
+        points = [row.point for row in rows]
+        story = tell(start, points, rules, confirmed) if rules else Story()
         met = rows[story.responded] if story.responded is not None else None
+        is_unseen = met is not None and met.response_id in self.unseen.get(key, ())
+        is_met = bool(start and rules and points and meets_response(start, points[-1], rules))
         return {
             "responded_at": met.point.at if met else None,
-            "is_response_unseen": met is not None and met.response_id in self.unseen.get(key, ()),
+            "is_response_unseen": is_unseen and is_met,
             "lost_response_at": rows[story.lost].point.at if story.lost is not None else None,
         }
 
@@ -193,6 +197,7 @@ class _Scored:
     response_id: UUID
     point: ScorePoint
     band: str
+    is_loss_confirmed: bool
 
 
 def _scores(episodes: Collection[UUID], main: MainScale) -> dict[UUID, list[_Scored]]:
@@ -204,11 +209,15 @@ def _scores(episodes: Collection[UUID], main: MainScale) -> dict[UUID, list[_Sco
         .filter(episode__in=episodes, instrument_code=main.code, scale=main.scale.code)
         .filter(value__isnull=False)
         .order_by("at", "pk")
-        .values_list("episode", "response", "at", "value", "is_prorated", "band")
+        .values_list(
+            *("episode", "response", "at", "value", "is_prorated", "band"),
+            "response__loss_confirmed_at",
+        )
     )
-    for episode, response, at, value, is_prorated, band in rows:
+    for episode, response, at, value, is_prorated, band, confirmed_at in rows:
         assert value is not None
-        found[episode].append(_Scored(response, ScorePoint(at, value, is_prorated), band))
+        point = ScorePoint(at, value, is_prorated)
+        found[episode].append(_Scored(response, point, band, confirmed_at is not None))
     return found
 
 

@@ -90,7 +90,7 @@ class SessionTable:
 
 @dataclass(frozen=True, slots=True)
 class Intervals:
-    """Days between the held sessions of a course, oldest first, and since the last one."""
+    """Days between the held sessions of an episode, oldest first, and since the last one."""
 
     between: tuple[int, ...]
     since: int | None
@@ -170,9 +170,8 @@ class Trajectory:
         return tables
 
     def intervals(self, now: datetime) -> Intervals:
-        """Return the days between this course's held sessions, and since the last one."""
-        course = self.courses[-1] if self.courses else None
-        starts = [row.at for row in self.held if course and row.course_id == course.pk]
+        """Return the days between the held sessions of all courses, and since the last one."""
+        starts = [row.at for row in self.held]
         between, since = intervals_of(starts, now, ZoneInfo(self.episode.patient.time_zone))
         return Intervals(tuple(between), since)
 

@@ -61,7 +61,7 @@ def _response(main: MainScale) -> Words:
         }
     return _(
         "Response (%(code)s: %(meaning)s) was first met by an answer that nobody has marked as"
-        " seen."
+        " seen, and the last score meets it."
     ) % {"code": main.code, "meaning": rule.meaning}
 
 

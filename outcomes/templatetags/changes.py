@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django import template
 from django.utils.translation import gettext as _
@@ -11,8 +12,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from outcomes.clinics.models import Clinic
 from outcomes.review import clinic_rule
-from outcomes.review.charts.words import number
-from outcomes.review.durability import durability
+from outcomes.review.charts.words import day, number
+from outcomes.review.durability import Durability, durability
+from outcomes.review.gathered import StoredScore
 from outcomes.review.measures import Measure
 from outcomes.review.statements import Statement, statements
 
@@ -97,26 +99,52 @@ def moved(before: float, value: float) -> str:
     return words % {"points": number(points), "before": number(before), "value": number(value)}
 
 
-@register.filter
-def held_words(measure: Measure, clinic: Clinic) -> str:
-    """Write how long the first response held; empty where there was none or no rule of loss."""
+@register.simple_tag
+def held_words(measure: Measure, clinic: Clinic, zone: str) -> str:
+    """Write when response was met, and how long until it was lost; empty without either rule.
+
+    `zone` is the time zone whose dates are written.
+    """
     rules = clinic_rule.clinic_rules(clinic, measure.definition, measure.scale)
-    points = [point for _score, point in measure.entries if point is not None]
-    held = durability(measure.baseline.point, points, rules) if rules else None
+    start, points = measure.baseline.point, measure.points
+    held = durability(start, points, rules, measure.confirmed) if rules else None
     if held is None:
         return ""
+    local = ZoneInfo(zone)
+    met = _(
+        "Response first met on %(first)s; of the assessments from then on %(met)d of %(all)d met"
+        " it, the last one on %(last)s."
+    ) % {
+        "first": day(held.responded_at, local),
+        "met": held.met,
+        "all": held.assessed,
+        "last": day(held.last_met_at, local),
+    }
+    return f"{met} {_ended(held, measure)}"
+
+
+def _ended(held: Durability, measure: Measure) -> str:
     days = int(held.days)
     if held.is_censored:
         return ngettext(
-            "Response held for %(n)d day so far: not lost by the last assessment.",
-            "Response held for %(n)d days so far: not lost by the last assessment.",
+            "No loss by the clinic's rule in the %(n)d day up to the last assessment.",
+            "No loss by the clinic's rule in the %(n)d days up to the last assessment.",
             days,
         ) % {"n": days}
-    return ngettext(
+    lost = ngettext(
         "From first response to its loss: %(n)d day.",
         "From first response to its loss: %(n)d days.",
         days,
     ) % {"n": days}
+    if any(measure.points[place].at == held.lost_at for place in measure.confirmed):
+        return f"{lost} {_('A clinician has confirmed the loss.')}"
+    return lost
+
+
+@register.filter
+def loss_to_confirm(measure: Measure, clinic: Clinic) -> StoredScore | None:
+    """Return the last score, where it shows a loss that nothing has confirmed."""
+    return clinic_rule.loss_to_confirm(measure, clinic)
 
 
 @register.filter

@@ -30,7 +30,6 @@ from outcomes.workflows.asking_again import (
 from outcomes.workflows.caseload import (
     bring_caseload_up_to_date,
     keep_up_caseloads,
-    mark_episode_seen,
 )
 from outcomes.workflows.handing_over import (
     TabletCode,
@@ -67,6 +66,7 @@ from outcomes.workflows.restoring import (
     reconcile,
     trust_database,
 )
+from outcomes.workflows.reviewing import confirm_loss, mark_episode_seen, take_back_loss
 from outcomes.workflows.screener import (
     SCREENER,
 )
@@ -123,6 +123,7 @@ __all__ = [
     "change_phone",
     "change_wishes",
     "close_episode",
+    "confirm_loss",
     "correct_response",
     "decide_consent",
     "decline_invitation",
@@ -167,6 +168,7 @@ __all__ = [
     "submit_response",
     "submit_sitting",
     "take_back_invitation",
+    "take_back_loss",
     "take_report",
     "test_recipients",
     "trust_database",

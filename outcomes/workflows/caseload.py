@@ -1,15 +1,12 @@
-"""The caseload: kept up with what happens to patients, and its answers marked as seen."""
+"""The caseload: kept up with what happens to patients."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from uuid import UUID
 
-from outcomes.clinics.models import Clinic, User
-from outcomes.responses import services as responses
-from outcomes.responses.models import QuestionnaireResponse
+from outcomes.clinics.models import Clinic
 from outcomes.review import services as review
 from outcomes.review.models import Standing
 
@@ -43,13 +40,3 @@ def bring_caseload_up_to_date(*, clinic: Clinic, now: datetime) -> bool:
         return True
     review.follow(clinic=clinic, now=now)
     return not review.is_behind(clinic)
-
-
-def mark_episode_seen(*, episode_id: UUID, until: datetime, by_user: User, now: datetime) -> int:
-    """Note that a user has seen an episode's answers stored until then; return how many were new.
-
-    It acknowledges no alert.
-    """
-    rows = QuestionnaireResponse.objects.unseen().filter(episode=episode_id, stored_at__lte=until)
-    keys = list(rows.values_list("pk", flat=True))
-    return responses.mark_seen(responses=keys, by_user=by_user, now=now)

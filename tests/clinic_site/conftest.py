@@ -101,6 +101,7 @@ KEY_OF = {
     "response": "response_id",
     "paper": "assignment_id",
     "response_seen": "response_id",
+    "response_loss": "response_id",
     "all_seen": "patient_id",
     "response_correct": "response_id",
     "alert": "alert_id",

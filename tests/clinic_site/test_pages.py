@@ -26,7 +26,15 @@ RECORD += ["course_new", "treatment_change_new", "episode_close"]
 MANAGE = ["settings", "members", "member", "tokens", "messages", "message", "audit"]
 MANAGE += ["recipients", "cover"]
 MANAGE += ["deliveries"]
-POSTED = ["response_seen", "all_seen", "hand_over", "ask_again", "member_end", "token_revoke"]
+POSTED = [
+    "response_seen",
+    "response_loss",
+    "all_seen",
+    "hand_over",
+    "ask_again",
+    "member_end",
+    "token_revoke",
+]
 POSTED += ["forget_devices", "member_phone", "recipient_test", "cover_remove"]
 PAGES = [*READ, *ANSWER, *ENROL, *RECORD, *MANAGE]
 

@@ -28,7 +28,7 @@ def measure(code: str, *values: float | None) -> Measure:
     scores = [
         StoredScore(
             uuid4(), code, scale, value, "", False, "", NOW + timedelta(days=7 * week),
-            version.content_hash, "link", False,
+            version.content_hash, "link", None, False,
         )
         for week, value in enumerate(values)
     ]  # fmt: skip
@@ -72,11 +72,18 @@ def test_a_change_is_told_in_points_both_ways() -> None:
 
 
 def test_how_long_response_held_is_told_with_its_convention() -> None:
-    def held(*values: float) -> str:
-        return held_words(measure("PHQ-9", *values), Clinic())
+    def held(*values: float, zone: str = "UTC") -> str:
+        return held_words(measure("PHQ-9", *values), Clinic(), zone)
 
-    assert held(20, 8, 15, 16) == "From first response to its loss: 14 days."
-    assert held(20, 8, 15) == "Response held for 7 days so far: not lost by the last assessment."
+    assert held(20, 8, 15, 16) == (
+        "Response first met on 9 Feb 2026; of the assessments from then on 1 of 2 met it, the last"
+        " one on 9 Feb 2026. From first response to its loss: 14 days."
+    )
+    assert held(20, 8, 15) == (
+        "Response first met on 9 Feb 2026; of the assessments from then on 1 of 2 met it, the last"
+        " one on 9 Feb 2026. No loss by the clinic's rule in the 7 days up to the last assessment."
+    )
+    assert "on 8 Feb 2026;" in held(20, 8, zone="Pacific/Pago_Pago")
     assert held(20, 15) == ""
     assert "not validated for ketamine" in loss_words(measure("PHQ-9", 20), Clinic())
     assert loss_words(measure("WHO-5", 20), Clinic()) == ""
@@ -87,7 +94,8 @@ def test_the_page_names_source_version_and_what_is_not_verified() -> None:
     html = cast(
         str,
         render_to_string(
-            "clinic_site/_change.html", {"trajectory": trajectory, "clinic": Clinic()}
+            "clinic_site/_change.html",
+            {"trajectory": trajectory, "clinic": Clinic(), "zone": "UTC"},
         ),
     )
     assert "Löwe et al. 2004" in html

@@ -874,7 +874,7 @@ def measured(first_session: datetime | None, *values: int, code: str = "GAD-7") 
     definition = load_library()[code]
     scores = [
         StoredScore(
-            uuid4(), code, "total", value, "", False, "", day(at * 10), "hash", "link", None
+            uuid4(), code, "total", value, "", False, "", day(at * 10), "hash", "link", None, False
         )
         for at, value in enumerate(values)
     ]

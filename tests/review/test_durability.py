@@ -48,15 +48,15 @@ def lost_at(*values: float, **loss: object) -> int | None:
         ((20, 10), Story(1)),
         ((20, 15, 9, 4), Story(2)),
         # Back once is no loss; twice in a row is.
-        ((20, 4, 15), Story(1)),
+        ((20, 4, 15), Story(1, unconfirmed=2)),
         ((20, 4, 15, 15), Story(1, 3, 3)),
-        ((20, 4, 15, 8, 15), Story(1)),
+        ((20, 4, 15, 8, 15), Story(1, unconfirmed=4)),
         # Half of the best gain must be gone, and the cut-off reached.
         ((20, 4, 11, 11), Story(1)),
         ((14, 2, 9, 9), Story(1)),
         # What still meets response is no loss, though it is at the cut-off.
         ((20, 0, 10, 10), Story(1)),
-        ((20, 0, 10, 15), Story(1)),
+        ((20, 0, 10, 15), Story(1, unconfirmed=3)),
         # It is lost since it was lost first, until it is regained; then nothing is lost now.
         ((20, 4, 15, 15, 11, 15, 15), Story(1, 3, 3)),
         ((20, 4, 15, 15, 6), Story(1, 3, None)),
@@ -69,6 +69,32 @@ def test_response_and_its_loss_by_the_rule_that_ships(
     values: tuple[float, ...], story: Story
 ) -> None:
     assert told(*values) == story
+
+
+@pytest.mark.parametrize(
+    ("values", "confirmed", "story"),
+    [
+        ((20, 4, 15), {2}, Story(1, 2, 2)),
+        ((20, 4, 15, 15), {2}, Story(1, 2, 2)),
+        ((20, 4, 15, 6), {2}, Story(1, 2, None)),
+        ((20, 4, 15, 6, 15), {2}, Story(1, 2, None, 4)),
+        # What shows no loss is none, whoever confirms it.
+        ((20, 4, 11), {2}, Story(1)),
+        ((20, 15, 15), {1, 2}, Story()),
+    ],
+)
+def test_one_score_that_shows_a_loss_is_enough_where_a_clinician_confirms_it(
+    values: tuple[float, ...], confirmed: set[int], story: Story
+) -> None:
+    scores = points(*values)
+    assert tell(scores[0], scores, PHQ9, confirmed) == story
+
+
+@given(courses, losses)
+def test_to_confirm_every_score_is_to_ask_for_one(values: list[float], loss: LossRule) -> None:
+    scores = points(20, *values)
+    twice, once = (replace(PHQ9, loss=replace(loss, in_a_row=n)) for n in (2, 1))
+    assert tell(scores[0], scores, twice, range(len(scores))) == tell(scores[0], scores, once)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +161,18 @@ def test_how_long_the_first_response_held() -> None:
     assert held(20, 8, 15) == (7, True)  # as far as the last assessment
     assert held(20, 8, 15, 15, 4, 4) == (14, False)  # regained later
     assert held(20) is held(20, 11) is held(8, 1) is None
+
+
+def test_it_counts_the_scores_that_met_response_before_the_loss() -> None:
+    def met(*values: float) -> tuple[int, int, int]:
+        scores = points(*values)
+        found = durability(scores[0], scores, PHQ9)
+        assert found is not None
+        return found.met, found.assessed, (found.last_met_at - START).days // 7
+
+    assert met(20, 8, 14, 9, 15, 16) == (2, 4, 3)  # the first of two that show it is no loss yet
+    assert met(20, 15, 8, 12, 11, 13) == (1, 4, 2)
+    assert met(20, 8, 9) == (2, 2, 2)
 
 
 @given(courses, losses)

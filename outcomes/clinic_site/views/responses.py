@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -30,6 +31,7 @@ RESPONSES = QuestionnaireResponse.objects.select_related(
     "correction",
     "entered_by",
     "seen_by",
+    "loss_confirmed_by",
 )
 
 
@@ -63,6 +65,25 @@ def response_seen(request: StaffRequest, response_id: UUID) -> HttpResponse:
     services.mark_seen(responses=[found.pk], by_user=request.user, now=now)
     messages.success(request, _("Marked as seen."))
     return redirect("clinic_site:response", request.clinic.slug, found.pk)
+
+
+@declare(Audience.CLINIC, Permission.RECORD_SESSIONS)
+@require_POST
+@on_clinic_clock
+def response_loss(request: StaffRequest, response_id: UUID) -> HttpResponse:
+    """Confirm by one filling-in that response is lost, or take that back."""
+    rows, now = RESPONSES.select_related("episode__clinic"), timezone.now()
+    found = find(request, rows, response_id)
+    try:
+        if "is_taken_back" in request.POST:
+            workflows.take_back_loss(response=found, by_user=request.user, now=now)
+            messages.success(request, _("The confirmation was taken back."))
+        else:
+            workflows.confirm_loss(response=found, by_user=request.user, now=now)
+            messages.success(request, _("The loss of response is confirmed."))
+    except ValidationError as error:
+        messages.warning(request, error.messages[0])
+    return redirect("clinic_site:patient", request.clinic.slug, found.patient_id)
 
 
 @declare(Audience.CLINIC, Permission.RECORD_SESSIONS)

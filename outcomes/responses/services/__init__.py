@@ -16,6 +16,7 @@ from outcomes.responses.services.answers import (
     scores_of,
     store_scores,
 )
+from outcomes.responses.services.confirming import set_loss_confirmed
 from outcomes.responses.services.rescoring import Outdated, Rescored, find_outdated, rescore
 from outcomes.responses.services.seeing import last_seen_on, mark_seen
 
@@ -39,5 +40,6 @@ __all__ = [
     "safety_of",
     "save_answers",
     "scores_of",
+    "set_loss_confirmed",
     "store_scores",
 ]
