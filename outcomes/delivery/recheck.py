@@ -9,6 +9,8 @@ from datetime import datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from django.db.models import Min
+
 from outcomes.care.models import Channel, Consent, Contact
 from outcomes.clinics.models import Membership, User
 from outcomes.delivery import quiet
@@ -74,7 +76,8 @@ class Facts:
         self._contacts: dict[tuple[UUID, str], Contact] = {}
         self._consents: dict[tuple[UUID, str], bool] = {}
         self._sent = sent_lately(patients, now)
-        self._open: set[UUID] = set()
+        # Of each invitation that can be answered, when the first of its questionnaires closes.
+        self._open: dict[UUID, datetime] = {}
         self._paged: dict[Page, datetime] = {}
         self._staff: set[tuple[UUID, UUID | None]] = set()
         self._awaited: set[tuple[UUID, UUID | None]] = set()
@@ -110,7 +113,8 @@ class Facts:
         answerable = Invitation.objects.filter(
             pk__in=invitations, assignments__state__in=UNDER_WAY, assignments__closes_at__gt=now
         )
-        self._open = set(answerable.values_list("pk", flat=True))
+        closing = answerable.annotate(closes_first=Min("assignments__closes_at"))
+        self._open = dict(closing.values_list("pk", "closes_first"))
 
     def decide(self, message: Message, now: datetime) -> Go | Wait | Stop:
         """Say whether the message goes out now, later or not at all."""
@@ -192,7 +196,8 @@ class Facts:
         hours = (patient.time_zone, clinic.quiet_from, clinic.quiet_until)
         if until := quiet.quiet_until(now, *hours):
             return Wait(until, "quiet hours")
-        if until := _own_hour_of(message, now):
+        assert message.link is not None
+        if until := _own_hour_of(message, now, self._open[message.link.invitation_id]):
             return Wait(until, "the patient's hour")
         sent_today = quiet.count_of_the_day(self._sent[patient.pk], now, patient.time_zone)
         if sent_today < clinic.messages_per_day:
@@ -208,18 +213,19 @@ def _pause_of(message: Message, now: datetime) -> datetime | None:
     return message.patient.paused_until if message.patient.is_paused(now) else None
 
 
-def _own_hour_of(message: Message, now: datetime) -> datetime | None:
+def _own_hour_of(message: Message, now: datetime, closes_at: datetime) -> datetime | None:
     """Return the hour before which the patient wants no message, while it is still to come today.
 
-    It never loses a message: an hour that is quiet by now, or after the questions close, is void.
+    It never loses a questionnaire: an hour that is quiet by now, or after the first one closes, is
+    void.
     """
     clinic, patient = message.clinic, message.patient
     assert patient is not None
     clock = patient.asked_from
     if clock is None or quiet.is_quiet_at(clock, clinic.quiet_from, clinic.quiet_until):
         return None
-    until, closes_at = quiet.own_hour_after(now, patient.time_zone, clock), message.expires_at
-    return None if until and closes_at and until >= closes_at else until
+    until = quiet.own_hour_after(now, patient.time_zone, clock)
+    return None if until and until >= closes_at else until
 
 
 def _page(message: Message) -> Page:

@@ -117,11 +117,14 @@ def test_an_hour_that_is_quiet_by_now_is_void(patient, clinic):
     assert send(NOW) == 1
 
 
-def test_questions_that_close_before_the_hour_come_all_the_same(patient):
+@pytest.mark.parametrize(("hour", "sent"), [(16, 1), (17, 1), (18, 0)])
+def test_questions_that_close_before_the_hour_come_all_the_same(patient, hour, sent):
     wish(patient, asked_from=time(17))
     workflows.invite_due(now=NOW)
-    Message.objects.update(expires_at=NOW.replace(hour=16))
-    assert send(NOW) == 1
+    first = Assignment.objects.filter(state="open", instrument__code="PHQ-9")
+    closing = {"due_at": NOW, "closes_at": NOW.replace(hour=hour)}
+    assert first.update(**closing) == 1  # the GAD-7 closes days later
+    assert send(NOW) == sent
 
 
 # -- The pause -----------------------------------------------------------------------------------
