@@ -9,6 +9,7 @@ import pytest
 
 from outcomes.delivery import services as delivery
 from outcomes.delivery.models import DispatchMark
+from outcomes.delivery.services import restored
 
 pytestmark = pytest.mark.django_db
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -46,6 +47,20 @@ def test_a_pause_of_every_dispatcher_is_no_restore(now):
     assert not delivery.is_restored(now + 30 * DAY)
     delivery.note_mark(now + 30 * DAY)
     assert DispatchMark.objects.get().sent_until == now + 30 * DAY
+
+
+def test_another_dispatcher_that_moves_both_marks_between_two_looks_is_no_restore(now, monkeypatch):
+    delivery.note_mark(now)
+    later, read = now + 10 * MINUTE, restored._read
+
+    def moved_meanwhile(mark):
+        monkeypatch.setattr(restored, "_read", read)
+        delivery.note_mark(later)
+        return read(mark)
+
+    monkeypatch.setattr(restored, "_read", moved_meanwhile)
+    assert not delivery.is_restored(later)
+    assert DispatchMark.objects.get().sent_until == later
 
 
 def test_a_host_without_its_file_trusts_only_a_database_that_another_dispatcher_keeps_fresh(

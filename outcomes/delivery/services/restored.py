@@ -38,6 +38,8 @@ def is_restored(now: datetime) -> bool:
     if mark is None:  # nothing was ever sent from it
         return False
     seen = _read(mark)
+    # Once more, after the file: another dispatcher may have moved both on between the two looks.
+    mark.refresh_from_db()
     if seen is not None and seen > mark.sent_until + TOLERANCE:
         return True
     saw_the_last = seen is not None and seen >= mark.sent_until - TOLERANCE
