@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from outcomes.review.tongue import gettext as _
+from outcomes.review.tongue import gettext_noop
+
 Direction = Literal["higher_is_worse", "higher_is_better"]
 Outcome = Literal["improved", "no_reliable_change", "deteriorated"]
 Towards = Literal["better", "worse", "same"]
@@ -20,7 +23,10 @@ BASELINE_MIN = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Name a published rule; `verified` is False while its source has not been read."""
+    """Name a published rule; `verified` is False while its source has not been read.
+
+    `statement` is in English, to be translated where it is shown.
+    """
 
     statement: str
     citation: str
@@ -29,19 +35,21 @@ class Rule:
 
 
 BASELINE = Rule(
-    "Baseline is the last valid score before session 1.",
+    gettext_noop("Baseline is the last valid score before session 1."),
     "This product's definition",
 )
 CHANGE = Rule(
-    "Change is the score minus the baseline; no percentage from a baseline below 10.",
+    gettext_noop("Change is the score minus the baseline; no percentage from a baseline below 10."),
     "This product's definition, after NCQA HEDIS DRR-E (PHQ-9 above 9 at baseline)",
 )
 RESPONSE = Rule(
-    "Response is an improvement of at least 50 % from baseline.",
+    gettext_noop("Response is an improvement of at least 50 % from baseline."),
     "NCQA HEDIS DRR-E; McInnes 2022, J Affect Disord, doi:10.1016/j.jad.2021.12.097",
 )
 JACOBSON_TRUAX = Rule(
-    "Reliable change is a difference of at least 1.96 x sqrt(2) x SD x sqrt(1 - reliability).",
+    gettext_noop(
+        "Reliable change is a difference of at least 1.96 x sqrt(2) x SD x sqrt(1 - reliability)."
+    ),
     "Jacobson & Truax 1991, J Consult Clin Psychol 59:12-19",
 )
 
@@ -113,15 +121,15 @@ def baseline(
     long before session 1 the score was taken.
     """
     if first_session_at is None:
-        return Baseline(None, None, "No session has been held yet.")
+        return Baseline(None, None, _("No session has been held yet."))
     before = [point for point in points if point.at < first_session_at]
     if not before:
-        return Baseline(None, None, "There is no score before session 1.")
+        return Baseline(None, None, _("There is no score before session 1."))
     last = max(before, key=lambda point: point.at)
     age = first_session_at.astimezone(UTC) - last.at.astimezone(UTC)
     if max_age_days is not None and age > timedelta(days=max_age_days):
-        reason = f"The last score before session 1 is more than {max_age_days:g} days older."
-        return Baseline(None, None, reason)
+        reason = _("The last score before session 1 is more than %(days)s days older.")
+        return Baseline(None, None, reason % {"days": f"{max_age_days:g}"})
     return Baseline(last, age, "")
 
 
@@ -204,7 +212,7 @@ def reliable_change(
     is not above 0 raises ValueError.
     """
     if threshold is None:
-        reason = "This instrument has no published reliable change threshold."
+        reason = _("This instrument has no published reliable change threshold.")
         return ReliableChange(None, None, reason, rule)
     if not threshold > 0:
         raise ValueError("the reliable change threshold must be above 0")
@@ -222,5 +230,7 @@ def _too_low(baseline: float, baseline_min: float) -> str:
     if baseline <= 0:
         return "A percentage of a baseline of 0 or less has no meaning."
     if baseline < baseline_min:
-        return f"The baseline is below {baseline_min:g}: a percentage would mislead."
+        return _("The baseline is below %(low)s: a percentage would mislead.") % {
+            "low": f"{baseline_min:g}"
+        }
     return ""
