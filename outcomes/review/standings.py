@@ -19,6 +19,7 @@ from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.review import change, reach
 from outcomes.review.change import ScorePoint
+from outcomes.review.charts.sheet import breaks
 from outcomes.review.clinic_rule import clinic_rules
 from outcomes.review.durability import Rules, Story, meets_response, tell
 from outcomes.review.models import NEVER, Standing, order_of
@@ -149,7 +150,7 @@ class _Facts:
         start = change.baseline(points, held[0] if held else self.imported_from.get(key)).point
         last = rows[-1] if rows else None
         shown = points[-POINTS:]
-        missed = [at for at in self.missed.get(key, ()) if shown and at > shown[0].at]
+        missed = breaks([point.at for point in shown], self.missed.get(key, []))
         return {
             "instrument_code": self.main.code,
             "last_value": last.point.value if last else None,
@@ -160,7 +161,7 @@ class _Facts:
             "is_reliably_worse": self._is_worse(start, points[-1] if points else None),
             **self._response_of(key, start, rows),
             "points": [[point.at.isoformat(), point.value] for point in shown],
-            "missed": [at.isoformat() for at in missed[-POINTS:]],
+            "missed": [at.isoformat() for at in missed],
         }
 
     def _is_worse(self, start: ScorePoint | None, last: ScorePoint | None) -> bool:

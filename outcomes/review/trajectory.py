@@ -43,7 +43,7 @@ from outcomes.review.gathered import (
 from outcomes.review.marked import markers, session_marks
 from outcomes.review.measures import Measure, change_of, light_measure_of, measure_of
 from outcomes.review.per_session import Line, Series, intervals_of, lines_of
-from outcomes.review.ranges import Range, start_of
+from outcomes.review.ranges import BACK, Range, start_of
 from outcomes.review.starters import with_band
 from outcomes.review.tongue import gettext as _
 
@@ -229,9 +229,13 @@ def build(
     )
     built = Trajectory(episode, sessions, courses, changes, heavy, chart, shown)
     start = built.starts_at(now)
+    # A closed episode ends with its last mark, unless the months before today are asked for.
+    until = now if episode.ended_on is None or shown in BACK else None
     measures = (*heavy, *_light(episode, windows, _since(built, start, listed)))
     panels = tuple(measure.panel for measure in measures)
-    return replace(built, measures=measures, chart=replace(chart, panels=panels, start=start))
+    return replace(
+        built, measures=measures, chart=replace(chart, panels=panels, start=start, now=until)
+    )
 
 
 def _since(built: Trajectory, start: datetime | None, listed: int | None) -> datetime | None:

@@ -46,7 +46,7 @@ from outcomes.review.charts import (
 from outcomes.review.charts.axis import TimeScale, ValueScale, date_ticks, value_ticks
 from outcomes.review.charts.ground import CLINIC, TINTS
 from outcomes.review.charts.layout import FORMS, roomiest, rows, spread, width_of, wrap
-from outcomes.review.charts.sheet import lay_out, runs
+from outcomes.review.charts.sheet import breaks, lay_out, runs
 from outcomes.review.charts.svg import CHANGE, DATA, FRAME, INK, MUTED, SAFETY, safe
 from outcomes.review.gathered import StoredScore
 from outcomes.review.measures import Measure
@@ -614,6 +614,44 @@ def test_of_many_points_each_panel_is_one_stop_that_holds_them_all() -> None:
     assert [float(value) for _step, value in steps] == [point.value for point in points]
     marks = [element for element in stop if element.tag.endswith("g")]
     assert len(marks) == len(points)  # what steps through them finds each one's place
+
+
+# -- The silence since the last score ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_chart_reaches_today_and_says_when_the_last_score_before_it_was(layout: Layout) -> None:
+    data = chart(phq9((Point(day(0), 12), Point(day(7), 9))), start=day(60), now=day(150))
+    told = " ".join(words_in(draw_trajectory(data, layout)))
+    assert "No scores in this period; the last one is of 8 Aug 2026" in told
+    assert "No scores yet" not in told
+    assert "today" in told
+    assert lay_out(data, layout).x.end == day(150)
+
+
+def test_what_is_planned_after_today_stays_on_the_chart() -> None:
+    planned = SessionMark(day(40), 2, "", "planned")
+    sheet = lay_out(chart(phq9((Point(day(0), 12),)), sessions=(planned,), now=day(20)), "wide")
+    assert sheet.x.end == day(40)
+    assert sheet.today == [sheet.x(day(20))]
+
+
+def test_today_takes_the_place_of_the_date_beside_it() -> None:
+    data = chart(phq9((Point(day(0), 12),)), now=datetime(2026, 9, 2, 12, tzinfo=UTC))
+    told = words_in(draw_trajectory(data))
+    assert "today" in told
+    assert "31 Aug" not in told
+    assert "1 Sep" not in told
+
+
+@given(st.lists(st.integers(0, 60), unique=True).map(sorted), st.lists(st.integers(0, 60)))
+def test_one_miss_of_each_gap_breaks_the_line_as_all_of_them_do(
+    answered: list[int], skipped: list[int]
+) -> None:
+    times, missed = [day(at) for at in answered], [day(at / 2) for at in sorted(skipped)]
+    kept = breaks(times, missed)
+    assert runs(times, kept) == runs(times, missed)
+    assert len(kept) <= len(times)
 
 
 # -- Safe by construction ------------------------------------------------------------------------

@@ -119,7 +119,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class ChartData:
-    """Hold all that one chart shows; without `start` and `end` it spans everything given."""
+    """Hold all that one chart shows; without `start` and `end` it spans everything given.
+
+    With `now`, it reaches at least that far, so that silence since the last mark is seen.
+    """
 
     title: str
     panels: tuple[Panel, ...]
@@ -129,6 +132,7 @@ class ChartData:
     zone: tzinfo = UTC
     start: datetime | None = None
     end: datetime | None = None
+    now: datetime | None = None
 
     def instants(self) -> Iterator[datetime]:
         """Yield every instant that the chart must reach."""

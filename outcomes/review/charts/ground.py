@@ -96,7 +96,7 @@ def _clinic_band(sheet: Sheet, panel: Panel, scale: ValueScale) -> list[str]:
 
 
 def draw_guides(sheet: Sheet, scale: ValueScale) -> list[str]:
-    """Drop a hairline from each session and each treatment change through the panel."""
+    """Drop a hairline from each session, each treatment change and today through the panel."""
     top, bottom = scale.top, scale.bottom
     held = [sheet.x(mark.at) for mark in sheet.sessions if mark.status == "held"]
     planned = [sheet.x(mark.at) for mark in sheet.sessions if mark.status == "planned"]
@@ -109,6 +109,7 @@ def draw_guides(sheet: Sheet, scale: ValueScale) -> list[str]:
         svg.uprights(held, top, bottom, stroke=svg.GUIDE, width=0.7),
         svg.uprights(held, bottom - 5, bottom, stroke=svg.INK, width=1.2),
         svg.uprights(planned, top, bottom, stroke=svg.FRAME, width=0.8, dash="1 4"),
+        svg.uprights(sheet.today, top, bottom, stroke=svg.FRAME, width=0.8, dash="6 4"),
         *(
             svg.uprights(xs, top, bottom, stroke=svg.CHANGE, width=1.2, dash=MARKER_DASH[kind])
             for kind, xs in marked

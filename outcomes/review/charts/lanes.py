@@ -213,32 +213,32 @@ def _letters(index: int) -> str:
 
 
 def draw_dates(parts: list[str], sheet: Sheet, y: float) -> float:
-    """Draw the dates under the last panel, the year wherever it changes; return the next y."""
+    """Draw today and the dates under the last panel, the year wherever it changes.
+
+    Return the next y.
+    """
     form, zone = sheet.form, sheet.data.zone
-    most = (sheet.x.right - sheet.x.left) / (width_of("30 Sep", form.size) + 16)
-    drawn = []
-    year = None
+    room = width_of("30 Sep", form.size) + 16
+    most = (sheet.x.right - sheet.x.left) / room
     base = y + 6 + form.size
+    drawn, taken = [], []
+    year = None
+    for now in sheet.today:
+        drawn.append(svg.line(now, y, now, y + 5, stroke=svg.INK))
+        drawn.append(svg.text(now, base, _("today"), size=form.size, anchor="middle"))
+        taken.append(now)
     for at in date_ticks(sheet.x.start, sheet.x.end, zone, most):
         x, local = sheet.x(at), at.astimezone(zone)
         drawn.append(svg.line(x, y, x, y + 5, stroke=svg.FRAME))
-        drawn.append(
-            svg.text(
-                x, base, words.day_month(local), size=form.size, fill=svg.MUTED, anchor="middle"
-            )
-        )
+        if any(abs(x - other) < room for other in taken):
+            continue
+        told = [words.day_month(local)]
         if local.year != year:
             year = local.year
-            drawn.append(
-                svg.text(
-                    x,
-                    base + form.leading,
-                    str(year),
-                    size=form.size,
-                    fill=svg.MUTED,
-                    anchor="middle",
-                )
-            )
+            told.append(str(year))
+        for row, line in enumerate(told):
+            foot = base + row * form.leading
+            drawn.append(svg.text(x, foot, line, size=form.size, fill=svg.MUTED, anchor="middle"))
     parts.append(svg.hidden(*drawn))
     return base + form.leading + 4
 

@@ -21,11 +21,21 @@ def draw_panel(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
     parts.extend(draw_scores(sheet, panel, points, scale))
     if not points:
         middle, size = (form.left + form.right) / 2, form.size + 2
-        y = (top + scale.bottom) / 2
-        parts.append(
-            svg.text(middle, y, _("No scores yet"), size=size, fill=svg.MUTED, anchor="middle")
-        )
+        lines = wrap(_silence(sheet, panel), form.right - form.left - 8, size)
+        foot = (top + scale.bottom) / 2 - (len(lines) - 1) * (size + 3) / 2
+        for row, line in enumerate(lines):
+            y = foot + row * (size + 3)
+            parts.append(svg.text(middle, y, line, size=size, fill=svg.MUTED, anchor="middle"))
     return draw_strip(parts, sheet, panel, scale.bottom)
+
+
+def _silence(sheet: Sheet, panel: Panel) -> str:
+    """Say why a panel shows no scores."""
+    before = [point for point in panel.points if point.at < sheet.x.start]
+    if not before:
+        return _("No scores yet") if not panel.points else _("No scores in this period")
+    last = words.day(before[-1].at, sheet.data.zone)
+    return _("No scores in this period; the last one is of %(day)s") % {"day": last}
 
 
 def _draw_heading(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:

@@ -58,6 +58,12 @@ class Sheet:
         after = bisect_right(panel.windows, self.x.end, key=lambda window: window.due)
         return list(panel.windows[first:after])
 
+    @property
+    def today(self) -> list[float]:
+        """Return the place of today; none where the chart does not hold it."""
+        now = self.data.now
+        return [self.x(now)] if now is not None and self.x.holds(now) else []
+
     def told(self, panel: Panel) -> str:
         """Tell the panel in one factual line."""
         words: str = self._once("words", panel, lambda panel: describe(panel, self.data.zone))
@@ -119,6 +125,12 @@ def runs(times: list[datetime], missed: list[datetime]) -> list[slice]:
     return [slice(*ends) for ends in pairwise([0, *cuts, len(times)])] if times else []
 
 
+def breaks(times: list[datetime], missed: list[datetime]) -> list[datetime]:
+    """Keep the first miss after each of these times: `runs` cuts by them as it does by all."""
+    first = {bisect_right(times, at): at for at in reversed(missed)}
+    return [first[gap] for gap in sorted(first) if gap]
+
+
 def rule_values(panel: Panel) -> list[float]:
     """List the values at which a panel has a line of its own."""
     lines = [panel.response_line, panel.remission_line, panel.cutoff_line]
@@ -130,4 +142,6 @@ def _period(data: ChartData) -> tuple[datetime, datetime]:
     """Return the period shown: as asked, else all that there is."""
     instants = list(data.instants())
     start = data.start or min(instants, default=_NEVER)
+    if data.now is not None and instants:
+        instants.append(data.now)
     return span(start, max(start, data.end or max(instants, default=start)))
