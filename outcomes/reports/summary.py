@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from outcomes.alerts.models import Alert
 from outcomes.care.models import EpisodeOfCare, TreatmentSession
 from outcomes.review import items, trajectory
 from outcomes.review.change import Rule
-from outcomes.review.charts import Layout, Panel, draw_trajectory
+from outcomes.review.charts import Layout, Panel, describe, draw_trajectory
 from outcomes.review.items import Cell, Grid
 from outcomes.review.measures import Measure
 from outcomes.review.trajectory import Trajectory
@@ -138,7 +139,8 @@ class Summary:
     @property
     def chart_words(self) -> str:
         """Return what the chart shows, in words."""
-        return " ".join(line.measure.summary for line in self.measures[: len(self.charted)])
+        zone = ZoneInfo(self.episode.patient.time_zone)
+        return " ".join(describe(panel, zone) for panel in self.charted)
 
 
 def build(episode: EpisodeOfCare, now: datetime, *, language: str) -> Summary:

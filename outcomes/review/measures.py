@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from outcomes.instruments.watched import watched_scale
 from outcomes.responses.models import Mode
 from outcomes.review import change
 from outcomes.review.change import Baseline, Change, ReliableChange, ScorePoint, Verdict
-from outcomes.review.charts import Band, Comparison, Panel, Point, Window, describe
+from outcomes.review.charts import Band, Blank, Comparison, Panel, Point, Window
 from outcomes.review.gathered import Light, StoredScore
 
 # How a remission rule compares a score with its value.
@@ -40,7 +40,6 @@ class Measure:
     remission: Verdict | None
     reliable: ReliableChange | None
     entries: tuple[tuple[StoredScore, Point | None], ...]  #: in order of time
-    summary: str
 
     @property
     def points(self) -> list[Point]:
@@ -56,6 +55,13 @@ class Measure:
     def confirmed(self) -> set[int]:
         """Return the places in `points` by which a clinician has confirmed a loss of response."""
         return {place for place, row in enumerate(self.scored) if row.loss_confirmed_at}
+
+    @property
+    def newer_blank(self) -> Blank | None:
+        """Return the last filling-in where it came to no value: newer than the latest score."""
+        blank = self.panel.blanks[-1] if self.panel.blanks else None
+        is_newer = blank is not None and (self.latest is None or blank.at > self.latest.at)
+        return blank if is_newer else None
 
     @property
     def colour(self) -> str:
@@ -84,8 +90,13 @@ def measure_of(
     assert scale is not None  # what is charted is a scale
     entries = tuple((score, _point(score, safety)) for score in scores)
     points = tuple(point for _score, point in entries if point is not None)
+    blanks = tuple(
+        Blank(score.at, score.missing_reason, score.is_late)
+        for score, point in entries
+        if point is None
+    )
     baseline = change.baseline(points, treated_from)
-    panel = panel_of(definition, scale, points, windows, baseline)
+    panel = replace(panel_of(definition, scale, points, windows, baseline), blanks=blanks)
     latest = points[-1] if points else None
     start = baseline.point
     after = latest if start is not None and latest is not None and latest is not start else None
@@ -101,7 +112,6 @@ def measure_of(
         remission=remission_of(scale, latest if is_treated else None),
         reliable=_reliable(definition, scale, start, after),
         entries=entries,
-        summary=describe(panel, zone),
     )
 
 
@@ -254,5 +264,4 @@ def light_measure_of(light: Light, windows: tuple[Window, ...], zone: ZoneInfo) 
         remission=None,
         reliable=None,
         entries=(),
-        summary=describe(panel, zone),
     )

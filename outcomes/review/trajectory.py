@@ -24,6 +24,7 @@ from outcomes.review.change import Change
 from outcomes.review.charts import (
     ChartData,
     CourseMark,
+    Drawn,
     Point,
     Window,
     draw_intervals,
@@ -136,15 +137,20 @@ class Trajectory:
     @property
     def wide(self) -> str:
         """Return the chart as SVG for a desk."""
-        return self._drawn[0]
+        return self._drawn.wide
 
     @property
     def narrow(self) -> str:
         """Return the chart as SVG for a phone."""
-        return self._drawn[1]
+        return self._drawn.narrow
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Return what the chart shows, each panel in one factual line."""
+        return self._drawn.told
 
     @cached_property
-    def _drawn(self) -> tuple[str, str]:
+    def _drawn(self) -> Drawn:
         return draw_layouts(self.chart)
 
     @property

@@ -72,6 +72,15 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """Hold a filling-in that came to no value, and why."""
+
+    at: datetime
+    reason: str
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class QuartilePoint:
     """Hold the middle half of a clinic's comparable starters at an instant of this time axis.
 
@@ -92,10 +101,10 @@ class Panel:
     `response_line` is half of THIS patient's baseline; `remission_kind` says on which side of
     `remission_line` a score must lie; `reliable_half_width` is the reliable change threshold in
     points; `cutoff_line` is where a watched scale raises an alert. Each is None where its rule does
-    not apply. `baseline_reason` says why there is no baseline. Points and windows are in order of
-    time. `clinic_band`, in order of time, is drawn behind everything else; empty where nobody asked
-    for it or too few patients compare. A panel that `is_light` is a thin layer of faint dots under
-    the others, without lines and rules.
+    not apply. `baseline_reason` says why there is no baseline. Points, blanks and windows are in
+    order of time. `clinic_band`, in order of time, is drawn behind everything else; empty where
+    nobody asked for it or too few patients compare. A panel that `is_light` is a thin layer of
+    faint dots under the others, without lines and rules.
     """
 
     code: str
@@ -105,6 +114,7 @@ class Panel:
     direction: Direction = "higher_is_worse"
     bands: tuple[Band, ...] = ()
     points: tuple[Point, ...] = ()
+    blanks: tuple[Blank, ...] = ()
     windows: tuple[Window, ...] = ()
     baseline: ScorePoint | None = None
     baseline_reason: str = ""
@@ -138,8 +148,9 @@ class ChartData:
         """Yield every instant that the chart must reach."""
         windows = chain.from_iterable(panel.windows for panel in self.panels)
         points = chain.from_iterable(panel.points for panel in self.panels)
-        marked: Iterable[ScorePoint | SessionMark | Marker | CourseMark] = chain(
-            points, self.sessions, self.markers, self.courses
+        blanks = chain.from_iterable(panel.blanks for panel in self.panels)
+        marked: Iterable[ScorePoint | Blank | SessionMark | Marker | CourseMark] = chain(
+            points, blanks, self.sessions, self.markers, self.courses
         )
         yield from (mark.at for mark in marked)
         yield from (window.due for window in windows)

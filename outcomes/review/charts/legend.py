@@ -18,7 +18,7 @@ from outcomes.review.charts.ground import (
 from outcomes.review.charts.lanes import dose_key, marker_key, session_shape
 from outcomes.review.charts.layout import width_of, wrap
 from outcomes.review.charts.light import FAINT
-from outcomes.review.charts.marks import point_shape
+from outcomes.review.charts.marks import cross, point_shape
 from outcomes.review.charts.sheet import Sheet
 from outcomes.review.charts.strip import NARROWEST, STRIP, is_gathered, strip_line, strip_shapes
 from outcomes.review.tongue import gettext as _
@@ -69,19 +69,19 @@ def _draw_row(
 
 def _subjects(sheet: Sheet) -> list[tuple[str, list[Entry]]]:
     """List the subjects of the legend with all their entries."""
-    data = sheet.data
     return [
-        (_("Scores"), _scores(data)),
-        (_("Lines"), _lines(data)),
-        (_("Sessions"), _sessions(data)),
+        (_("Scores"), _scores(sheet)),
+        (_("Lines"), _lines(sheet.data)),
+        (_("Sessions"), _sessions(sheet)),
         (_("Asked"), _askings(sheet)),
         (_("Clinic"), _clinic(sheet)),
     ]
 
 
-def _scores(data: ChartData) -> list[Entry]:
-    points = [point for panel in data.panels if not panel.is_light for point in panel.points]
-    is_light = any(panel.is_light and panel.points for panel in data.panels)
+def _scores(sheet: Sheet) -> list[Entry]:
+    heavy = [panel for panel in sheet.data.panels if not panel.is_light]
+    points = [point for panel in heavy for point in sheet.points(panel)]
+    is_light = any(panel.is_light and sheet.points(panel) for panel in sheet.data.panels)
     return [
         (any(map(_is_plain, points)), _score(), _("score")),
         (any(point.late for point in points), _score(late=True), _("answered late")),
@@ -91,6 +91,7 @@ def _scores(data: ChartData) -> list[Entry]:
             _("prorated, items missing"),
         ),
         (any(point.imported for point in points), _score(imported=True), _("imported")),
+        (any(map(sheet.blanks, heavy)), cross, _("answered, no total")),
         (any(point.safety for point in points), _safety, _("safety answer positive")),
         (is_light, _faint, _("daily check, one question")),
     ]
@@ -111,9 +112,9 @@ def _lines(data: ChartData) -> list[Entry]:
     ]
 
 
-def _sessions(data: ChartData) -> list[Entry]:
-    statuses = {mark.status for mark in data.sessions}
-    kinds = {marker.kind for marker in data.markers}
+def _sessions(sheet: Sheet) -> list[Entry]:
+    statuses = {mark.status for mark in sheet.sessions}
+    kinds = {marker.kind for marker in sheet.data.markers if sheet.x.holds(marker.at)}
     return [
         ("held" in statuses, _session("held"), _("held")),
         ("planned" in statuses, _session("planned"), _("planned")),
@@ -125,7 +126,7 @@ def _sessions(data: ChartData) -> list[Entry]:
 
 def _askings(sheet: Sheet) -> list[Entry]:
     panels = sheet.data.panels
-    states = {window.state for panel in panels for window in panel.windows}
+    states = {window.state for panel in panels for window in sheet.windows(panel)}
     gathered = any(is_gathered(sheet, panel) for panel in panels)
     return [
         ("answered" in states, _asked("answered"), _("answered")),

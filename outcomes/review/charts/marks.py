@@ -1,11 +1,11 @@
 """A panel's scores: the line broken at each miss, and the labelled marks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from outcomes.review.charts import svg, words
 from outcomes.review.charts.axis import ValueScale
-from outcomes.review.charts.data import Panel, Point
+from outcomes.review.charts.data import Blank, Panel, Point
 from outcomes.review.charts.names import safety_names
 from outcomes.review.charts.sheet import Place, Sheet, rule_values, runs
 
@@ -13,23 +13,39 @@ _SMALLEST_TARGET = 2.0
 
 
 def draw_scores(sheet: Sheet, panel: Panel, points: list[Point], scale: ValueScale) -> list[str]:
-    """Draw the line, broken at every missed window, and every score."""
-    missed = sorted(window.due for window in sheet.windows(panel) if window.state == "missed")
+    """Draw the line, broken where one was missed or came to nothing, and every score."""
+    blanks = sheet.blanks(panel)
+    missed = [window.due for window in sheet.windows(panel) if window.state == "missed"]
+    gaps = sorted([*missed, *(blank.at for blank in blanks)])
     xs = sheet.x.places([point.at for point in points])
     places = [(x, scale(point.value)) for x, point in zip(xs, points, strict=True)]
-    line = _line(points, places, missed, 2 if sheet.radius(len(points)) > 3 else 1.4)
+    line = _line(points, places, gaps, 2 if sheet.radius(len(points)) > 3 else 1.4)
     marks = _marks(sheet, panel, points, places, scale)
     if not sheet.focusable and points:
         marks = [svg.traced(sheet.told(panel), "".join(marks), sheet.steps(panel))]
     last = [_last_value(sheet, panel, points[-1], places[-1], scale)] if points else []
-    return [svg.hidden(line), *marks, *last]
+    return [svg.hidden(line), *marks, *_crosses(sheet, panel, blanks, scale), *last]
 
 
-def _line(
-    points: list[Point], places: Sequence[Place], missed: list[datetime], width: float
-) -> str:
-    """Join the scores by straight lines, broken at every missed window."""
-    cut = runs([point.at for point in points], missed)
+def _crosses(
+    sheet: Sheet, panel: Panel, blanks: Sequence[Blank], scale: ValueScale
+) -> Iterator[str]:
+    """Mark at the foot of the panel what was answered and has no total."""
+    for blank in blanks:
+        label = words.blank_label(panel, blank, sheet.data.zone)
+        mark = cross(sheet.x(blank.at), scale.bottom - 8)
+        yield svg.labelled(label, mark, focusable=sheet.focusable)
+
+
+def cross(x: float, y: float) -> str:
+    """Draw the mark of a filling-in without a total."""
+    d = f"M{x - 4:.1f} {y - 4:.1f}l8 8M{x - 4:.1f} {y + 4:.1f}l8 -8"
+    return svg.path(d, stroke=svg.DATA, width=1.6)
+
+
+def _line(points: list[Point], places: Sequence[Place], gaps: list[datetime], width: float) -> str:
+    """Join the scores by straight lines, broken at every gap."""
+    cut = runs([point.at for point in points], gaps)
     steps = ["M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places[run]) for run in cut]
     return svg.path("".join(steps), stroke=svg.DATA, width=width)
 

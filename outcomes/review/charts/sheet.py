@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from outcomes.review.charts import svg
 from outcomes.review.charts.axis import TimeScale, span
-from outcomes.review.charts.data import ChartData, Panel, Point, SessionMark, Window
+from outcomes.review.charts.data import Blank, ChartData, Panel, Point, SessionMark, Window
 from outcomes.review.charts.layout import FORMS, Form, Layout
 from outcomes.review.charts.words import describe, session_label
 
@@ -48,6 +48,10 @@ class Sheet:
         after = bisect_right(panel.points, self.x.end, key=lambda point: point.at)
         return list(panel.points[first:after])
 
+    def blanks(self, panel: Panel) -> list[Blank]:
+        """Return the panel's filling-ins without a total within the period shown."""
+        return [blank for blank in panel.blanks if self.x.holds(blank.at)]
+
     def windows(self, panel: Panel) -> list[Window]:
         """Return the panel's askings that were due within the period shown."""
         found: list[Window] = self._once("windows", panel, self._windows)
@@ -66,7 +70,9 @@ class Sheet:
 
     def told(self, panel: Panel) -> str:
         """Tell the panel in one factual line."""
-        words: str = self._once("words", panel, lambda panel: describe(panel, self.data.zone))
+        words: str = self._once(
+            "words", panel, lambda panel: describe(panel, self.data.zone, self.windows(panel))
+        )
         return words
 
     def steps(self, panel: Panel) -> str:

@@ -1,5 +1,7 @@
 """The trajectory: scores over true time in small multiples, as one SVG."""
 
+from typing import NamedTuple
+
 from outcomes.review.charts import svg
 from outcomes.review.charts.data import ChartData
 from outcomes.review.charts.lanes import draw_dates, draw_markers, draw_sessions
@@ -23,10 +25,19 @@ def draw_trajectory(data: ChartData, layout: Layout = "wide") -> str:
     return _draw(lay_out(data, layout))
 
 
-def draw_layouts(data: ChartData) -> tuple[str, str]:
-    """Draw a chart as `draw_trajectory` does, wide and narrow, working out once what both show."""
+class Drawn(NamedTuple):
+    """Hold one chart wide and narrow, and each panel of it told in one factual line."""
+
+    wide: str
+    narrow: str
+    told: tuple[str, ...]
+
+
+def draw_layouts(data: ChartData) -> Drawn:
+    """Draw a chart as `draw_trajectory` does in both forms, working out once what both show."""
     sheet = lay_out(data, "wide")
-    return _draw(sheet), _draw(sheet.in_form("narrow"))
+    told = tuple(sheet.told(panel) for panel in data.panels)
+    return Drawn(_draw(sheet), _draw(sheet.in_form("narrow")), told)
 
 
 def _draw(sheet: Sheet) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from outcomes.review.change import ScorePoint
 from outcomes.review.charts.data import (
     Band,
+    Blank,
     Marker,
     Panel,
     Point,
@@ -134,6 +135,13 @@ def point_label(panel: Panel, point: Point, since: str, zone: tzinfo) -> str:
     return ", ".join([part for part in parts if part])
 
 
+def blank_label(panel: Panel, blank: Blank, zone: tzinfo) -> str:
+    """Describe a filling-in without a total, "PHQ-9, 3 Nov 2026 09:12, answered, no total: …"."""
+    told = _("answered, no total: %(reason)s") % {"reason": blank.reason}
+    parts = [panel.code, moment(blank.at, zone), told, _("answered late") if blank.late else ""]
+    return ", ".join([part for part in parts if part])
+
+
 def session_label(mark: SessionMark, zone: tzinfo) -> str:
     """Describe one session, "Session 3, held, 8 Aug 2026 10:00, IV ketamine 40 mg"."""
     name = _("Session %(number)d") % {"number": mark.number}
@@ -183,9 +191,9 @@ def strip_label(code: str, counts: Counter[WindowState]) -> str:
     return asked % {"code": code, "n": total, "told": told}
 
 
-def coverage_words(panel: Panel) -> str:
+def coverage_words(windows: Iterable[Window]) -> str:
     """Say how many of the closed askings were missed; "" where nothing was asked."""
-    counts = tally(panel.windows)
+    counts = tally(windows)
     asked = counts["answered"] + counts["late"] + counts["missed"]
     if not asked:
         return ""
@@ -200,11 +208,29 @@ def coverage_words(panel: Panel) -> str:
     return told % {"missed": counts["missed"], "n": asked}
 
 
-def describe(panel: Panel, zone: tzinfo = UTC) -> str:
-    """Tell the panel in one factual line: from where, to where, how many missed."""
-    coverage = coverage_words(panel)
-    told = _told(panel, zone)
-    return f"{told}; {coverage}." if coverage else f"{told}."
+def describe(panel: Panel, zone: tzinfo = UTC, windows: Sequence[Window] | None = None) -> str:
+    """Tell the panel in one factual line: from where, to where, how many without a value or missed.
+
+    `windows` are the askings that are shown, where not all of them are.
+    """
+    shown = panel.windows if windows is None else windows
+    coverage = coverage_words(shown)
+    if coverage and len(shown) < len(panel.windows):
+        coverage = _("in the period shown %(coverage)s") % {"coverage": coverage}
+    parts = [_told(panel, zone), _blank_words(panel, zone), coverage]
+    return f"{'; '.join([part for part in parts if part])}."
+
+
+def _blank_words(panel: Panel, zone: tzinfo) -> str:
+    count = len(panel.blanks)
+    if not count:
+        return ""
+    told = ngettext(
+        "%(n)d answered without a total, the last one on %(day)s",
+        "%(n)d answered without a total, the last one on %(day)s",
+        count,
+    )
+    return told % {"n": count, "day": day(panel.blanks[-1].at, zone)}
 
 
 def clinic_band_words(points: Sequence[QuartilePoint]) -> str:
