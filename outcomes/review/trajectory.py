@@ -73,6 +73,7 @@ class Row:
     """
 
     score: StoredScore
+    name: str  #: of the panel, which names the scale where an instrument has several
     definition: Definition
     point: Point | None
     change: Change | None
@@ -338,6 +339,7 @@ def _row(
     recall = definition.recall_days
     return Row(
         score=score,
+        name=measure.panel.code,
         definition=definition,
         point=point,
         change=change_of(definition, measure.scale, start, point),

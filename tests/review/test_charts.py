@@ -982,6 +982,20 @@ def card(measure: Measure) -> str:
     return " ".join(re.sub("<[^>]*>", " ", html.split("</div>")[0]).split())
 
 
+def test_a_card_names_the_scale_where_an_instrument_has_several() -> None:
+    one = measured(day(15), 18, 17)
+    told = card(replace(one, panel=replace(one.panel, code="DASS-21 Anxiety")))
+    assert told.startswith("DASS-21 Anxiety 17")
+
+
+def test_a_card_says_that_newer_answers_have_no_total() -> None:
+    one = measured(day(5), 18, 17)
+    blank = Blank(day(60), "all are needed")
+    assert "without a total" not in card(one)
+    told = card(replace(one, panel=replace(one.panel, blanks=(blank,))))
+    assert "answered on 30 Sep 2026 without a total" in told
+
+
 @pytest.mark.parametrize("first_session", [None, day(15)])
 def test_the_card_gives_no_verdict_before_there_is_a_score_after_treatment(
     first_session: datetime | None,

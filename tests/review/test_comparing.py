@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from statistics import quantiles
 
@@ -77,3 +78,16 @@ def test_the_page_says_why_there_is_no_band(treated: Enrolment, clinician: User)
         "fewer than 20 comparable starters"
         in signed_in(clinician).get(f"{page}?band=1").content.decode()
     )
+
+
+def test_the_numbers_of_the_band_stand_in_a_table(
+    treated: Enrolment, clinician: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = {number: (25.0 + number % 3,) for number in range(30)}
+    monkeypatch.setattr(starters, "_read", lambda *_: {"severe": rows})
+    page = f"/c/{treated.patient.clinic.slug}/patients/{treated.patient.pk}/"
+    html = signed_in(clinician).get(f"{page}?band=1").content.decode()
+    table = html.split("the clinic&#x27;s starters as a table")[-1].split("</table>")[0]
+    cells = re.findall(r'<td class="num">([^<]*)</td>', table)
+    assert cells == ["30", "25", "26", "27"]
+    assert "starters as a table" not in signed_in(clinician).get(page).content.decode()
