@@ -138,7 +138,8 @@ def _after(
     if inside:
         nearest = min(inside, key=lambda point: abs(_since(at, point.at) - window.target))
         return _cell(nearest, at, at, start, series)
-    if end is not None and end - at < window.last:
+    # Later than that the next session takes no time away that would have been the nearest.
+    if end is not None and _since(at, end) < window.target:
         return Cell(None, "next_session")
     return Cell(None, "not_yet" if now - at < window.last else "none")
 

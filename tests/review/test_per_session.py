@@ -53,6 +53,16 @@ def test_the_week_after_is_day_6_to_day_10(at: float, found: bool) -> None:
     assert (line.week.point is not None) is found
 
 
+@pytest.mark.parametrize(
+    ("next_at", "why"), [(143, "next_session"), (167, "next_session"), (168, "none"), (228, "none")]
+)
+def test_a_session_after_day_7_does_not_hide_that_nothing_was_answered(
+    next_at: float, why: str
+) -> None:
+    first, _second = lines([0, next_at], now=hours(1000))
+    assert first.week.missing == why
+
+
 def test_what_is_missing_says_why() -> None:
     first, second = lines([0, 72], now=hours(80))
     assert (first.before.missing, first.day.missing, first.week.missing) == (
