@@ -19,12 +19,15 @@ from outcomes.care.models import (
     Contact,
     Course,
     EpisodeOfCare,
+    Indication,
     Patient,
     SessionStatus,
     TreatmentChange,
     TreatmentSession,
 )
 from outcomes.delivery.models import Invitation, OwnPage
+from outcomes.instruments.models import InstrumentVersion
+from outcomes.instruments.watched import WATCHED
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.review import reach, trajectory
 from outcomes.review.charts import Point
@@ -141,6 +144,22 @@ class PatientPage:
         held = self.trajectory.held if self.trajectory else []
         is_here = len({row.course_id for row in held}) > 1
         return is_here or (len(self.episodes) > 1 and len(comparable(self.patient)) > 1)
+
+    @cached_property
+    def unwatched(self) -> tuple[str, str]:
+        """Return what would watch this patient for mania, and why nothing does; empty if it does.
+
+        Only bipolar depression is watched. The reason is "off" or "no_wording".
+        """
+        episode, clinic = self.episode, self.patient.clinic
+        if episode is None or episode.indication != Indication.BIPOLAR or episode.ended_on:
+            return "", ""
+        code = next(iter(WATCHED))
+        if not clinic.watches_mania:
+            return code, "off"
+        version = InstrumentVersion.objects.used_by(clinic.pk).of_code(code).first()
+        is_asked = version is not None and version.definition.is_sendable
+        return ("", "") if is_asked else (code, "no_wording")
 
     @property
     def found_no_band(self) -> bool:

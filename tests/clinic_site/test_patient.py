@@ -16,11 +16,12 @@ from django.urls import reverse
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM, AuditEvent
 from outcomes.care import services as care
-from outcomes.care.models import Channel, Consent, CourseKind, TreatmentChange
+from outcomes.care.models import Channel, Consent, CourseKind, EpisodeOfCare, TreatmentChange
 from outcomes.clinics.models import User
 from outcomes.delivery.models import Invitation
 from tests.clinic_site.conftest import World
 from tests.conftest import NOW
+from tests.instruments.test_services import add_words
 
 
 def test_it_shows_who_what_and_when(world: World, as_clinician: Client) -> None:
@@ -47,6 +48,24 @@ def test_each_sessions_row_says_what_was_given(world: World, as_clinician: Clien
     (row,) = re.findall(r"<tbody>\s*<tr><th.*?</th>", table, re.DOTALL)
     words = " ".join(re.sub(r"<[^>]+>", " ", row).split())
     assert words == "3, 1 Feb 2026 Ketamine Intravenous 40 mg"
+
+
+def test_it_says_why_a_bipolar_patient_is_not_watched_for_mania(
+    world: World, as_clinician: Client
+) -> None:
+    def told() -> str:
+        html = as_clinician.get(world.url("patient")).content.decode()
+        return " ".join(re.sub(r"<[^>]+>", "", html).split())
+
+    clinic = world.patient.clinic
+    assert "Mania is not watched" not in told()
+    EpisodeOfCare.objects.update(indication="bipolar")
+    assert "Mania is not watched by the ASRM: its wording is not loaded here." in told()
+    workflows.change_clinic(clinic=clinic, changes={"watches_mania": False}, by=SYSTEM, now=NOW)
+    assert "Mania is not watched by the ASRM: the watch is switched off in the clinic" in told()
+    workflows.change_clinic(clinic=clinic, changes={"watches_mania": True}, by=SYSTEM, now=NOW)
+    add_words(clinic, "ASRM", NOW)
+    assert "Mania is not watched" not in told()
 
 
 def test_the_page_takes_a_counted_handful_of_queries(
