@@ -24,7 +24,9 @@ def draw_panel(parts: list[str], sheet: Sheet, panel: Panel, y: float) -> float:
         lines = wrap(_silence(sheet, panel), form.right - form.left - 8, size)
         foot = (top + scale.bottom) / 2 - (len(lines) - 1) * (size + 3) / 2
         for row, line in enumerate(lines):
-            y = foot + row * (size + 3)
+            y, width = foot + row * (size + 3), width_of(line, size) + 8
+            ground = svg.rect(middle - width / 2, y - size, width, size + 5, fill=svg.WHITE)
+            parts.append(svg.hidden(ground))
             parts.append(svg.text(middle, y, line, size=size, fill=svg.MUTED, anchor="middle"))
     return draw_strip(parts, sheet, panel, scale.bottom)
 
