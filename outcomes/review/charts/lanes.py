@@ -223,10 +223,10 @@ def draw_dates(parts: list[str], sheet: Sheet, y: float) -> float:
     base = y + 6 + form.size
     drawn, taken = [], []
     year = None
-    for now in sheet.today:
-        drawn.append(svg.line(now, y, now, y + 5, stroke=svg.INK))
-        drawn.append(svg.text(now, base, _("today"), size=form.size, anchor="middle"))
-        taken.append(now)
+    for x in sheet.today:
+        drawn.append(svg.line(x, y, x, y + 5, stroke=svg.INK))
+        drawn.append(svg.text(x, base, _("today"), size=form.size, anchor="middle"))
+        taken.append(x)
     for at in date_ticks(sheet.x.start, sheet.x.end, zone, most):
         x, local = sheet.x(at), at.astimezone(zone)
         drawn.append(svg.line(x, y, x, y + 5, stroke=svg.FRAME))
