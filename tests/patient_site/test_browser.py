@@ -190,6 +190,60 @@ def test_without_a_connection_nothing_is_lost_and_nothing_moves_on(page):
     assert stored() == {"1": 3}
 
 
+def lose_reply(page: Page) -> None:
+    """Have the next answer stored, and its reply lost."""
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort("connectionreset")
+
+    page.route(SAVE, lose, times=1)
+
+
+def test_an_answer_changed_after_a_lost_reply_is_stored(page):
+    page.goto("/answer/9/")
+    lose_reply(page)
+    tap(page, 0)
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    assert stored() == {"9": 0}
+    tap(page, 3)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    expect(page.get_by_label("Nearly every day")).to_be_checked()
+    expect(page.locator("#help")).to_be_visible()
+    assert stored() == {"9": 3}
+    assert Alert.objects.get().value == 3
+
+
+def test_an_answer_changed_back_after_a_lost_reply_is_stored(page):
+    page.goto("/answer/9/")
+    tap(page, 3)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    lose_reply(page)
+    tap(page, 0)
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    assert stored() == {"9": 0}
+    tap(page, 3)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored() == {"9": 3}
+
+
+def test_a_request_that_arrives_late_overwrites_nothing(page):
+    page.goto("/answer/9/")
+    tap(page, 3)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    late: list[Route] = []
+    page.route(SAVE, lambda route: (late.append(route), refuse(route)), times=1)
+    tap(page, 0)
+    expect(page.get_by_role("status")).to_contain_text("Not saved yet")
+    tap(page, 3)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    request = late[0].request
+    headers = {**request.all_headers(), "referer": page.url}
+    reply = page.request.put(request.url, data=request.post_data_buffer, headers=headers)
+    assert reply.status == 409
+    assert stored() == {"9": 3}
+
+
 @pytest.mark.parametrize("button", ["Next", "Back", "Skip this question"])
 def test_a_button_pressed_without_a_connection_is_followed_once_it_is_back(page, button):
     tap(page, 1)
@@ -314,6 +368,18 @@ def test_on_one_page_nothing_is_lost_without_a_connection(page):
     for number in (1, 3):
         expect(question(page, number).get_by_role("status")).to_have_text("Saved")
     assert stored() == {"1": 2, "3": 2}
+
+
+def test_on_one_page_an_answer_changed_after_a_lost_reply_is_stored(page):
+    page.goto("/answer/all/")
+    lose_reply(page)
+    question(page, 9).locator(".option-card").nth(0).tap()
+    expect(question(page, 9).locator(".saved")).to_contain_text("Not saved yet")
+    assert stored() == {"9": 0}
+    question(page, 9).locator(".option-card").nth(3).tap()
+    expect(question(page, 9).locator(".saved")).to_have_text("Saved")
+    expect(question(page, 9).locator(".crisis")).to_be_visible()
+    assert stored() == {"9": 3}
 
 
 def test_what_changed_elsewhere_is_shown_though_the_line_fails_right_after(page, phone):

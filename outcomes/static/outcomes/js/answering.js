@@ -35,6 +35,7 @@
         radios,
         revision: Number(place.dataset.revision), // in which its answer was seen
         stored: valueOf(radios.find((radio) => radio.defaultChecked)), // what the server has
+        sent: undefined, // what it was sent and has not answered for: it may have that instead
         line: box.querySelector(".saved") || line,
         help: box.querySelector(".crisis"),
       };
@@ -54,7 +55,9 @@
   }
 
   function unsaved() {
-    return questions.filter((question) => chosen(question) !== question.stored);
+    return questions.filter(
+      (question) => question.sent !== undefined || chosen(question) !== question.stored,
+    );
   }
 
   function say(where, state) {
@@ -62,12 +65,17 @@
     where.textContent = form.dataset[state];
   }
 
-  // Rejects when no answer comes in time.
+  // Rejects when no answer comes in time, or not all of it.
   async function ask(address, options) {
     const control = new AbortController();
     const timer = setTimeout(() => control.abort(), GIVE_UP_AFTER);
     try {
-      return await fetch(address, { ...options, credentials: "same-origin", signal: control.signal });
+      const reply = await fetch(address, {
+        ...options,
+        credentials: "same-origin",
+        signal: control.signal,
+      });
+      return { ok: reply.ok, status: reply.status, text: await reply.text() };
     } finally {
       clearTimeout(timer);
     }
@@ -132,13 +140,17 @@
   // Resolves to true once every chosen answer is stored. One request at a time: the last tap wins.
   async function saveAll() {
     for (let [question] = unsaved(); question; [question] = unsaved()) {
-      const value = chosen(question);
+      // What may have arrived is sent again until it is answered for, whatever was tapped since:
+      // only then is it known in which revision it stands, and that it comes no more.
+      const value = question.sent === undefined ? chosen(question) : question.sent;
+      question.sent = value;
       say(question.line, "saving");
       const reply = await put(question, value);
       if (reply.status === 409) {
         // Changed in another window: show what is stored there, once the others are saved.
         isChanged = true;
-        question.stored = value;
+        question.sent = undefined;
+        question.stored = chosen(question);
         continue;
       }
       if (reply.status >= 400 && reply.status < 500 && reply.status !== 429) {
@@ -148,8 +160,9 @@
       }
       if (!reply.ok) throw new Error(String(reply.status));
       heardAt = Date.now();
-      question.revision = (await reply.json()).revision;
+      question.revision = JSON.parse(reply.text).revision;
       if (revision) revision.value = question.revision;
+      question.sent = undefined;
       question.stored = value;
       say(question.line, "saved");
       isStale = isStale || question.place.hasAttribute("data-branches");
@@ -168,7 +181,7 @@
   async function showBranches() {
     const reply = await ask(window.location.href);
     if (!reply.ok) throw new Error(String(reply.status));
-    const page = new DOMParser().parseFromString(await reply.text(), "text/html");
+    const page = new DOMParser().parseFromString(reply.text, "text/html");
     const fresh = page.getElementById("questions");
     const items = (all) => [...all.querySelectorAll("[data-item]")].map((box) => box.dataset.item);
     const shown = document.getElementById("questions");
