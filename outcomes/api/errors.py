@@ -86,7 +86,8 @@ def translate(error: Exception) -> Exception:
             return ValidationError({field: [str(error)]}, code="invalid_answer")
         case StaleRevision():
             message = _("The answers were changed in another window.")
-            return Conflict(message, "stale_revision", revision=error.response.revision)
+            newest = {"revision": error.response.revision, "stored": error.stored}
+            return Conflict(message, "stale_revision", **newest)
         case AlreadySubmitted() | SubmissionConflict():
             return Conflict(_("This questionnaire was submitted already."), "already_submitted")
         case IntegrityError() if _is_duplicate(error):

@@ -26,6 +26,11 @@ class ProblemSerializer(serializers.Serializer[Any]):
     revision = serializers.IntegerField(
         required=False, help_text="With stale_revision only: the newest revision."
     )
+    stored = serializers.DictField(
+        child=serializers.IntegerField(allow_null=True),
+        required=False,
+        help_text="With stale_revision only: what stands in place of the answers refused.",
+    )
 
 
 class ErrorSerializer(serializers.Serializer[Any]):

@@ -65,6 +65,7 @@ class TestAutosave:
         assert reply.status_code == 409
         error = reply.json()["error"]
         assert (error["code"], error["revision"]) == ("stale_revision", 2)
+        assert error["stored"] == {"1": 3}
         assert stored(assignment).answers == {"1": 3}
 
     def test_the_same_again_after_a_lost_reply_is_no_conflict(self, phone, assignment):

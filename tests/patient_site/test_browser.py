@@ -281,6 +281,46 @@ def test_an_answer_changed_elsewhere_is_shown_and_not_overwritten(page, phone):
     phone.send(1, 3)
     tap(page, 0)
     expect(page.get_by_label("Nearly every day")).to_be_checked()
+    expect(page.get_by_role("status")).to_have_text(
+        "This was answered differently in another window meanwhile: “Nearly every day” is kept. "
+        "If “Not at all” is right, please choose it once more."
+    )
+    page.wait_for_timeout(700)
+    at(page, 1)
+    assert stored() == {"1": 3}
+    tap(page, 0)
+    at(page, 2)
+    assert stored() == {"1": 0}
+
+
+def test_a_question_skipped_elsewhere_is_shown_open(page, phone):
+    page.goto("/answer/9/")
+    phone.let_in()
+    phone.send(9, action="skip")
+    tap(page, 2)
+    expect(page.get_by_role("status")).to_contain_text("“Not answered” is kept.")
+    expect(page.get_by_role("status")).to_be_in_viewport()
+    expect(page.get_by_label("More than half the days")).not_to_be_checked()
+    expect(page.locator("#help")).to_be_visible()
+    tap(page, 2)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored() == {"9": 2}
+
+
+def test_next_pressed_before_a_conflict_was_shown_stays(page, phone):
+    page.get_by_label("Several days").focus()
+    held: list[Route] = []
+    page.route(SAVE, lambda route: held.append(route), times=1)
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    phone.let_in()
+    phone.send(1, 3)
+    held[0].continue_()
+    expect(page.get_by_role("status")).to_contain_text("“Nearly every day” is kept.")
+    page.wait_for_timeout(700)
+    at(page, 1)
+    page.keyboard.press("Enter")
+    at(page, 2)
     assert stored() == {"1": 3}
 
 
@@ -341,6 +381,7 @@ def test_on_one_page_each_tap_is_saved_and_nothing_moves(page, phone):
     phone.send(4, 2)
     question(page, 4).locator(".option-card").nth(0).tap()
     expect(question(page, 4).get_by_label("More than half the days")).to_be_checked()
+    expect(question(page, 4).locator(".saved")).to_contain_text("If “Not at all” is right")
     question(page, 9).locator(".option-card").nth(1).tap()
     panel = question(page, 9).locator(".crisis")
     expect(panel).to_be_visible()
@@ -398,6 +439,7 @@ def test_what_changed_elsewhere_is_shown_though_the_line_fails_right_after(page,
     question(page, 4).locator(".option-card").nth(0).tap()
     question(page, 5).locator(".option-card").nth(1).tap()
     expect(question(page, 4).get_by_label("More than half the days")).to_be_checked()
+    expect(question(page, 5).locator(".saved")).to_have_text("Saved")
     assert stored() == {"4": 2, "5": 1}
 
 

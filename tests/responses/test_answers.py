@@ -89,8 +89,9 @@ def test_two_windows_that_answer_different_questions_do_not_meet(
     response = save(item, {"2": 3}, now, revision=0)
 
     assert response.answers == {"1": 2, "2": 3}
-    with pytest.raises(StaleRevision):
+    with pytest.raises(StaleRevision) as caught:
         save(item, {"3": 1, "1": 0}, now, revision=0)
+    assert (caught.value.refused, caught.value.stored) == ({"1": 0}, {"1": 2})
     assert save(item, {"3": 1, "1": 0}, now, revision=1).answers == {"1": 0, "2": 3, "3": 1}
 
 
@@ -240,7 +241,7 @@ def test_a_submission_older_than_the_last_tap_is_refused(item: Assignment, now: 
     save(item, {"1": 1}, now)
     save(item, {"9": 3}, now)
 
-    with pytest.raises(StaleRevision):
+    with pytest.raises(StaleRevision) as caught:
         workflows.submit_response(
             assignment_id=item.pk,
             answers={"1": 1},
@@ -251,6 +252,7 @@ def test_a_submission_older_than_the_last_tap_is_refused(item: Assignment, now: 
             now=now,
             revision=1,
         )
+    assert (caught.value.refused, caught.value.stored) == ({"9": None}, {"9": 3})
     assert QuestionnaireResponse.objects.get().answers == {"1": 1, "9": 3}
 
 

@@ -45,11 +45,16 @@ class AlreadySubmitted(Exception):
 
 
 class StaleRevision(Exception):
-    """The answer was changed elsewhere since the sender last saw it; `response` is the newer."""
+    """The answer was changed elsewhere since the sender last saw it; `response` is the newer.
 
-    def __init__(self, response: QuestionnaireResponse) -> None:
+    `refused` are the answers that met another one, and `stored` is what stands in their place.
+    """
+
+    def __init__(self, response: QuestionnaireResponse, refused: Answers) -> None:
         super().__init__("The answers were changed in another window.")
         self.response = response
+        self.refused = refused
+        self.stored = {key: response.answers.get(key) for key in refused}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +166,10 @@ def save_answers(
     changed = dict(answers.items() - response.answers.items())
     if not changed and not response._state.adding:
         return response
-    last_changes = (response.changed_in.get(key, 0) for key in changed)
-    if revision is not None and max(last_changes, default=0) > revision:
-        raise StaleRevision(response)
+    seen = response.revision if revision is None else revision
+    unseen = {key: changed[key] for key in changed if response.changed_in.get(key, 0) > seen}
+    if unseen:
+        raise StaleRevision(response, unseen)
     moment = now.isoformat()
     times = {key: moment for key, value in changed.items() if response.answers.get(key) != value}
     response.answers = merged
@@ -203,7 +209,10 @@ def finalise(
     is_newest = revision is None or revision == response.revision
     # The same as stored was seen, whichever revision it was seen in.
     if not is_newest and answers != scoring.prune(definition, response.answers):
-        raise StaleRevision(response)
+        differs = {
+            key: answers[key] for key in answers if response.answers.get(key) != answers[key]
+        }
+        raise StaleRevision(response, differs)
     result = scoring.score(definition, answers)
     at, known = now, response.answered_at
     if paper is not None:

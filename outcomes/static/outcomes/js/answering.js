@@ -22,7 +22,6 @@
   let byFinger = false;
   let wanted = ""; // the button pressed while the line was down: followed once it is back
   let heardAt = 0; // when the server last answered
-  let isChanged = false; // whether an answer was changed in another window meanwhile
   let isStale = false; // whether an answer opened or closed questions that are not shown yet
 
   function collect() {
@@ -60,9 +59,38 @@
     );
   }
 
-  function say(where, state) {
+  function say(where, state, words) {
     where.dataset.state = state;
-    where.textContent = form.dataset[state];
+    where.textContent = form.dataset[state].replace(/\{(\w+)\}/g, (_, name) => words[name]);
+  }
+
+  // The server has answered for what it was sent.
+  function settle(question, newest, value) {
+    heardAt = Date.now();
+    question.sent = undefined;
+    question.stored = value;
+    question.revision = newest;
+    if (revision) revision.value = newest;
+    isStale = isStale || question.place.hasAttribute("data-branches");
+  }
+
+  // Answered differently in another window: that is shown, and what was chosen here is named.
+  function showOther(question, error) {
+    const kept = error.stored[question.box.dataset.item];
+    const mine = picked(question);
+    const theirs = question.radios.find((radio) => valueOf(radio) === kept);
+    settle(question, error.revision, kept);
+    if (mine === theirs) {
+      say(question.line, "saved");
+      return;
+    }
+    const words = (radio) => (radio ? radio.nextElementSibling.textContent : form.dataset.open);
+    mine.checked = false;
+    if (theirs) theirs.checked = true;
+    if (theirs && theirs.hasAttribute("data-help")) question.help.hidden = false;
+    say(question.line, "changed", { theirs: words(theirs), mine: words(mine) });
+    question.line.scrollIntoView({ block: "nearest" });
+    wanted = "";
   }
 
   // Rejects when no answer comes in time, or not all of it.
@@ -146,11 +174,9 @@
       question.sent = value;
       say(question.line, "saving");
       const reply = await put(question, value);
-      if (reply.status === 409) {
-        // Changed in another window: show what is stored there, once the others are saved.
-        isChanged = true;
-        question.sent = undefined;
-        question.stored = chosen(question);
+      const error = reply.status === 409 && JSON.parse(reply.text).error;
+      if (error && error.code === "stale_revision") {
+        showOther(question, error);
         continue;
       }
       if (reply.status >= 400 && reply.status < 500 && reply.status !== 429) {
@@ -159,17 +185,8 @@
         return false;
       }
       if (!reply.ok) throw new Error(String(reply.status));
-      heardAt = Date.now();
-      question.revision = JSON.parse(reply.text).revision;
-      if (revision) revision.value = question.revision;
-      question.sent = undefined;
-      question.stored = value;
+      settle(question, JSON.parse(reply.text).revision, value);
       say(question.line, "saved");
-      isStale = isStale || question.place.hasAttribute("data-branches");
-    }
-    if (isChanged) {
-      window.location.reload();
-      return false;
     }
     if (line.dataset.state === "error") say(line, "saved");
     retryIn = 2000;
