@@ -129,6 +129,11 @@ class EveryAnswerForm(forms.Form):
             }
             yield section, self.cleaned_data[section.revision_name], chosen
 
+    @property
+    def shows_help(self) -> bool:
+        """Say whether an answer that was sent calls for the crisis text."""
+        return any(step.needs_help(self.cleaned_data[step.key]) for step in self.sitting.steps)
+
 
 def _may_skip(step: Step, action: str) -> bool:
     return action == "skip" or (action == "next" and not step.item.required)

@@ -21,6 +21,7 @@ from outcomes.delivery import sitting as tickets
 from outcomes.delivery.models import Invitation, Link
 from outcomes.instruments.scoring import AnswerError
 from outcomes.patient_site import pages
+from outcomes.patient_site.conflicts import show_conflicts
 from outcomes.patient_site.language import speaking
 from outcomes.patient_site.sitting import build
 from outcomes.patient_site.throttle import too_many_misses
@@ -44,7 +45,6 @@ PageView = Callable[..., HttpResponse]
 # What may go wrong between a question shown and its answer stored.
 KIND_PAGES: dict[type[Exception], pages.KindPage] = {
     AnswerError: pages.UNREADABLE,
-    StaleRevision: pages.CHANGED,
     AlreadySubmitted: pages.SENT_BEFORE,
     SubmissionConflict: pages.SENT_BEFORE,
 }
@@ -145,6 +145,8 @@ def in_sitting(view: SittingView) -> PageView:
                 return _too_late(request, link, now, pages.NOTHING_ASKED)
             try:
                 response = view(request, sitting, now, **kwargs)
+            except StaleRevision as error:
+                response = show_conflicts(request, sitting, [error])
             except tuple(KIND_PAGES) as error:
                 response = pages.show(request, KIND_PAGES[type(error)], link.invitation.clinic)
         # The view may have taken the ticket back.

@@ -19,12 +19,13 @@ from outcomes.delivery import sitting as tickets
 from outcomes.delivery.models import Link
 from outcomes.patient_site import farewell, pages, remembering
 from outcomes.patient_site.arriving import arrival_of, arrived_at
+from outcomes.patient_site.conflicts import show_conflicts
 from outcomes.patient_site.forms import AnswerForm, EveryAnswerForm, SendForm
 from outcomes.patient_site.guards import DEVICE_COOKIE, in_sitting, kindly, lock_soon, say_thanks
 from outcomes.patient_site.language import speaking
 from outcomes.patient_site.opening import choose_way
 from outcomes.patient_site.sitting import Sitting, Step, build
-from outcomes.responses.services import Answers
+from outcomes.responses.services import Answers, StaleRevision
 
 read_or_send = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -118,6 +119,8 @@ def _store(step: Step, form: AnswerForm, link: Link, now: datetime) -> None:
 def _save(
     step: Step, answers: dict[str, int | None], revision: int, link: Link, now: datetime
 ) -> None:
+    if not answers:
+        return
     workflows.save_answers(
         assignment_id=step.assignment.pk,
         answers=answers,
@@ -175,9 +178,17 @@ def _keep_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpRe
     form, link = EveryAnswerForm(request.POST, sitting), sitting.link
     if not form.is_valid():
         return pages.show(request, pages.UNREADABLE, link.invitation.clinic)
+    stale = []
     for section, revision, answers in form.answers():
-        if answers:
+        try:
             _save(section.first, answers, revision, link, now)
+        except StaleRevision as error:
+            stale.append(error)
+            # What met no other answer is kept, whatever becomes of the rest.
+            met = {key: answers[key] for key in answers.keys() - error.refused.keys()}
+            _save(section.first, met, revision, link, now)
+    if stale:
+        return show_conflicts(request, sitting, stale, shows_help=form.shows_help)
     if form.cleaned_data["action"] == "one":
         choose_way(link.invitation, now, wants_one_page=False)
         return redirect("patient_site:answer")

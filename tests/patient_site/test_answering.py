@@ -165,8 +165,26 @@ def test_an_older_window_does_not_overwrite_a_newer_answer(inside):
         {"assignment": old.assignment.pk, "item": "1", "revision": old.revision, "value": 0},
     )
     assert reply.status_code == 409
-    assert b"Changed in another window" in reply.content
+    page = text_of(reply)
+    assert "Changed in another window" in page
+    assert "Little interest or pleasure in doing things" in page
+    assert 'Kept: <strong lang="en">Nearly every day</strong>' in page
+    assert 'Chosen here, and not kept: <strong lang="en">Not at all</strong>' in page
+    assert "please get help now" not in page
+    assert 'href="/answer/1/">Continue' in page
     assert answers_of("PHQ-9") == {"1": 3}
+
+
+@pytest.mark.parametrize(("kept", "chosen"), [(0, 2), (2, 0), (None, 1)])
+def test_a_conflict_over_a_safety_question_shows_the_crisis_text(inside, kept, chosen):
+    inside.send(9, kept, action="skip" if kept is None else "next")
+    reply = inside.send(9, chosen, revision=0)
+    assert reply.status_code == 409
+    page = text_of(reply)
+    assert "If you do not feel safe, please get help now" in page
+    assert 'href="/answer/9/">Continue' in page
+    assert ("Kept: <strong>Not answered</strong>" in page) == (kept is None)
+    assert answers_of("PHQ-9") == {"9": kept}
 
 
 def test_two_windows_may_answer_different_questions(inside):

@@ -179,8 +179,15 @@ def test_what_is_missing_may_be_left_open(whole):
 
 def test_an_older_page_overwrites_nothing_newer(whole):
     whole.send(1, 3)
-    assert send(whole, {1: 0}, PHQ9=0).status_code == 409
-    assert stored("PHQ-9") == {"1": 3}
+    reply = send(whole, {1: 0, 9: 1, 12: 2}, PHQ9=0)
+    assert reply.status_code == 409
+    page = reply.content.decode()
+    assert page.count("Chosen here, and not kept:") == 1
+    assert f'href="{PAGE}#{whole.sitting.step(1).key}">Continue' in page
+    # What met no other answer is kept, whatever became of the rest.
+    assert stored("PHQ-9") == {"1": 3, "9": 1, "10": None}
+    assert stored("GAD-7")["2"] == 2
+    assert "please get help now" in page
     assert send(whole, {1: 3, 2: 1}, PHQ9=0).status_code == 302
     assert stored("PHQ-9")["2"] == 1
 

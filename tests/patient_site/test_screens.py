@@ -104,6 +104,14 @@ def before_the_questions(walk: Walk, phone: Phone, clinic: Clinic) -> None:
     Clinic.objects.filter(pk=clinic.pk).update(checks_birth_date=True)
 
 
+def older_answer(phone: Phone, number: int, value: int) -> dict[str, object]:
+    """Return what a window sends that has not seen the answer given meanwhile."""
+    step = phone.sitting.step(number)
+    assert step is not None
+    asked = {"assignment": step.assignment.pk, "item": step.item.link_id}
+    return {**asked, "revision": 0, "value": value}
+
+
 def the_questions(walk: Walk, phone: Phone) -> None:
     client = phone.client
     assert client.post(phone.path, {**BIRTH_DATE, "remembers": "on"}).status_code == 302
@@ -119,6 +127,7 @@ def the_questions(walk: Walk, phone: Phone) -> None:
     phone.send(1, 2)
     phone.send(2, action="skip")
     phone.send(9, 1)
+    walk.post("changed elsewhere", client, "/answer/9/", older_answer(phone, 9, 2))
     walk.get("answered question", client, "/answer/1/")
     walk.get("help", client, "/answer/9/after/")
     walk.get("positive answer", client, "/answer/9/")
