@@ -260,6 +260,37 @@ def test_a_button_pressed_without_a_connection_is_followed_once_it_is_back(page,
     assert stored()["2"] == (None if button.startswith("Skip") else 2)
 
 
+@pytest.fixture
+def old(page: Page) -> Page:
+    """A browser that does not say which button sent a form: iOS up to 15.3, Chrome up to 80."""
+    page.add_init_script("Object.defineProperty(SubmitEvent.prototype, 'submitter', {value: null})")
+    return page
+
+
+def test_a_browser_that_does_not_say_which_button_was_pressed_is_understood(old):
+    old.goto("/answer/2/")
+    old.get_by_role("button", name="Back").tap()
+    at(old, 1)
+    tap(old, 1)
+    at(old, 2)
+    old.get_by_role("button", name="Skip this question").tap()
+    at(old, 3)
+    assert stored() == {"1": 1, "2": None}
+    old.get_by_label("Several days").focus()
+    old.keyboard.press("Space")
+    old.keyboard.press("Enter")
+    at(old, 4)
+    old.get_by_role("button", name="Show all on one page").tap()
+    old.wait_for_url(re.compile("/answer/all/"))
+    old.get_by_role("button", name="Look over my answers").tap()
+    old.wait_for_url("**/answer/all/?missing=1")
+    old.get_by_role("button", name="Leave them open and go on").tap()
+    expect(old.get_by_role("heading", level=1)).to_have_text("Look over your answers")
+    old.get_by_role("link", name="Back to all questions").tap()
+    old.get_by_role("button", name="Show one question at a time").tap()
+    old.wait_for_url("**/answer/review/")
+
+
 def test_where_only_saving_fails_the_form_still_gets_through(page):
     page.route(SAVE, refuse)
     tap(page, 3)

@@ -20,6 +20,7 @@
   let retryTimer = 0;
   let moveTimer = 0;
   let byFinger = false;
+  let pressed = null; // the button clicked last, if the last click was on one
   let wanted = ""; // the button pressed while the line was down: followed once it is back
   let heardAt = 0; // when the server last answered
   let isStale = false; // whether an answer opened or closed questions that are not shown yet
@@ -261,11 +262,17 @@
     pick(questions.find((question) => question.box.contains(event.target)));
   });
 
+  // iOS up to 15.3 and Chrome up to 80 do not say which button sends a form. A click comes just
+  // before, the Enter key's too; one button of the form stands outside it.
+  document.addEventListener("click", (event) => {
+    pressed = event.target.closest("button[name=action]");
+  });
+
   form.addEventListener("submit", (event) => {
-    const action = event.submitter ? event.submitter.value : "next";
+    const button = event.submitter || pressed;
     clearTimeout(moveTimer);
     event.preventDefault();
-    go(action);
+    go(button ? button.value : "next");
   });
 
   window.addEventListener("online", () => {
