@@ -85,9 +85,12 @@ def answer_all(page: Page, values: list[int], tapped: int) -> None:
             page.locator(".option-card").nth(value).tap()
             continue
         page.locator("input[name=value]").nth(value).press("Space")
-        if page.locator("section.crisis").first.is_visible():
-            look(page, "crisis")
+        needs_help = page.locator("section.crisis").first.is_visible()
         page.get_by_role("button", name="Next").click()
+        if needs_help:
+            page.wait_for_url(f"**/answer/{number}/after/")
+            look(page, "crisis")
+            page.get_by_role("link", name="Continue").click()
 
 
 def test_from_enrolment_to_export(

@@ -154,6 +154,36 @@ def test_the_crisis_text_needs_no_network(page):
     at(page, 10)
 
 
+@pytest.mark.parametrize("key", ["Enter", "Back"])
+def test_after_a_positive_answer_by_keyboard_the_next_page_is_the_crisis_text(page, key):
+    page.goto("/answer/9/")
+    page.get_by_label("Not at all").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#help")).to_be_visible()
+    expect(page.get_by_label("Several days")).to_be_focused()
+    if key == "Enter":
+        page.keyboard.press("Enter")
+    else:
+        page.get_by_role("button", name="Back").focus()
+        page.keyboard.press("Enter")
+    page.wait_for_url("**/answer/9/after/*")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("please get help now")
+    page.get_by_role("link", name="Continue").click()
+    at(page, 10 if key == "Enter" else 8)
+    assert stored() == {"9": 1}
+
+
+def test_a_positive_answer_given_before_leads_through_the_crisis_text_too(page):
+    page.goto("/answer/9/")
+    tap(page, 1)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    page.goto("/answer/9/")
+    page.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/answer/9/after/")
+
+
 def test_asking_for_a_call_stays_on_the_page_and_says_when_it_did_not_arrive(page):
     page.goto("/answer/9/")
     tap(page, 1)

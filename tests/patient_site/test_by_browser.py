@@ -84,6 +84,11 @@ def test_everything_is_answered_and_sent_by_keyboard_alone(page: Page, phone: Ph
             expect(page.locator("#help")).to_be_visible()
         tab_to(page, "#next")
         page.keyboard.press("Enter")
+        if number == 9:
+            page.wait_for_url("**/answer/9/after/")
+            page.wait_for_load_state()
+            tab_to(page, "a.button")
+            page.keyboard.press("Enter")
     page.wait_for_url("**/answer/review/")
     tab_to(page, "#send button")
     page.keyboard.press("Enter")

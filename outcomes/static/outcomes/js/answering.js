@@ -23,6 +23,7 @@
   let pressed = null; // the button clicked last, if the last click was on one
   let wanted = ""; // the button pressed while the line was down: followed once it is back
   let heardAt = 0; // when the server last answered
+  let isHelpMet = false; // whether a finger has brought the focus to the crisis text
   let isStale = false; // whether an answer opened or closed questions that are not shown yet
 
   function collect() {
@@ -122,10 +123,17 @@
     }
   }
 
+  // Shown without the focus on it, the crisis text may be neither seen nor heard: then the form
+  // leads to the page that holds nothing else.
+  function isHelpUnmet() {
+    const { help } = questions[0];
+    return Boolean(help) && !help.hidden && !isHelpMet;
+  }
+
   async function follow() {
     if (!(await isReachable())) {
       wait();
-    } else if (wanted === "next" && onward && chosen(questions[0]) !== null) {
+    } else if (wanted === "next" && onward && chosen(questions[0]) !== null && !isHelpUnmet()) {
       window.location.assign(onward);
     } else {
       submitAs(wanted);
@@ -242,6 +250,7 @@
     const needsHelp = radio.hasAttribute("data-help");
     const isNew = help && help.hidden && needsHelp;
     if (help) help.hidden = !needsHelp;
+    if (needsHelp && (isNew || byFinger)) isHelpMet = byFinger;
     if (isNew && byFinger) {
       help.focus({ preventScroll: true });
       help.scrollIntoView({ block: "nearest" });
