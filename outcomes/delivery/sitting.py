@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core import signing
 
 from outcomes.audit.models import Actor
@@ -22,7 +24,10 @@ from outcomes.instruments.models import InstrumentVersion, definition_of
 from outcomes.scheduling.models import UNDER_WAY, Assignment
 
 COOKIE = "sitting"
-LASTS = timedelta(hours=2)
+LASTS = timedelta(hours=2)  # since it was last used, to within RENEWED_AFTER
+# Not with every page: of two links opened on one phone, the reply to the first must hardly ever
+# come so late that it takes the second one's ticket away.
+RENEWED_AFTER = timedelta(minutes=10)
 # On a tablet that goes from hand to hand: since the last page asked for.
 LASTS_ON_TABLET = timedelta(minutes=3)
 WHOLE = ("invitation__patient", "invitation__clinic")
@@ -39,12 +44,31 @@ def make_ticket(link: Link, now: datetime) -> str:
 
 
 def find_ticket(text: str, now: datetime, related: Sequence[str] = WHOLE) -> Link | None:
-    """Return the link of a genuine ticket not older than two hours, whatever became of the link.
+    """Return the link of a genuine ticket not unused for two hours, whatever became of the link.
 
     A ticket on a tablet lasts three minutes, and every page gives it anew.
     `related` is read along: a page shows patient and clinic, an answer needs the invitation only.
     """
     return _open(text, COOKIE, now, LASTS, related)
+
+
+def renew_ticket(text: str, link: Link, now: datetime) -> str:
+    """Return the link's ticket anew where the one in use has aged; empty where it need not be.
+
+    A tablet's is given by its pages alone.
+    """
+    is_due = not is_on_tablet(link) and _age(_read(text, COOKIE), now) >= RENEWED_AFTER
+    return make_ticket(link, now) if is_due else ""
+
+
+def cookie_options(lasts: timedelta) -> dict[str, Any]:
+    """Return how a cookie is set that no script reads."""
+    return {
+        "max_age": lasts,
+        "secure": settings.SESSION_COOKIE_SECURE,
+        "httponly": True,
+        "samesite": "Lax",
+    }
 
 
 def make_tablet_ticket(link: Link, now: datetime) -> str:
@@ -81,16 +105,25 @@ def _open(
     text: str, purpose: str, now: datetime, lasts: timedelta, related: Sequence[str] = WHOLE
 ) -> Link | None:
     try:
-        content = signing.Signer(salt=f"outcomes.{purpose}").unsign_object(text)
+        content = _read(text, purpose)
     except signing.BadSignature:
         return None
-    age = timedelta(seconds=now.timestamp() - content["at"])
+    age = _age(content, now)
     if age > lasts:
         return None
     links = Link.objects.select_related("hand_over", *related)
     link = next(iter(links.filter(pk=UUID(content["link"]))), None)
     is_left = link is not None and is_on_tablet(link) and age > LASTS_ON_TABLET
     return None if is_left else link
+
+
+def _read(text: str, purpose: str) -> dict[str, Any]:
+    content: dict[str, Any] = signing.Signer(salt=f"outcomes.{purpose}").unsign_object(text)
+    return content
+
+
+def _age(content: Mapping[str, Any], now: datetime) -> timedelta:
+    return timedelta(seconds=now.timestamp() - content["at"])
 
 
 def actor_of(sent: Invitation | OwnPage) -> Actor:

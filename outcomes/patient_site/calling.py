@@ -29,7 +29,8 @@ def call_me(request: HttpRequest) -> HttpResponse:
     link, way_on = _link_of(request, now)
     if link is None:
         is_tablet = DEVICE_COOKIE in request.COOKIES
-        return redirect("patient_site:tablet") if is_tablet else pages.show(request, pages.CLOSED)
+        closed = pages.CLOSED_UNSAVED if request.method == "POST" else pages.CLOSED
+        return redirect("patient_site:tablet") if is_tablet else pages.show(request, closed)
     invitation = link.invitation
     if request.method == "POST":
         by = tickets.actor_of(invitation)

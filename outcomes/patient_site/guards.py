@@ -134,7 +134,8 @@ def in_sitting(view: SittingView) -> PageView:
     @wraps(view)
     def guarded(request: HttpRequest, **kwargs: int) -> HttpResponse:
         now = timezone.now()
-        link = tickets.find_ticket(request.COOKIES.get(tickets.COOKIE, ""), now)
+        ticket = request.COOKIES.get(tickets.COOKIE, "")
+        link = tickets.find_ticket(ticket, now)
         if link is None or not delivery.is_live(link, now):
             return _too_late(request, link, now)
         with speaking(link.invitation.patient.language):
@@ -150,8 +151,12 @@ def in_sitting(view: SittingView) -> PageView:
             except tuple(KIND_PAGES) as error:
                 response = pages.show(request, KIND_PAGES[type(error)], link.invitation.clinic)
         # The view may have taken the ticket back.
-        if tickets.is_on_tablet(link) and tickets.COOKIE not in response.cookies:
+        if tickets.COOKIE in response.cookies:
+            return response
+        if tickets.is_on_tablet(link):
             keep_awake(response, tickets.COOKIE, tickets.make_ticket(link, now))
+        elif renewed := tickets.renew_ticket(ticket, link, now):
+            set_cookie(response, tickets.COOKIE, renewed, tickets.LASTS)
         return response
 
     return guarded
@@ -172,6 +177,8 @@ def _too_late(
         return redirect("patient_site:tablet")
     if tickets.read_receipt(request.COOKIES.get(tickets.RECEIPT_COOKIE, ""), now) is not None:
         return redirect("patient_site:thanks")
+    if page is pages.CLOSED and request.method == "POST":
+        page = pages.CLOSED_UNSAVED
     with speaking(translation.get_language() or settings.LANGUAGE_CODE):
         return pages.show(request, page, link.invitation.clinic if link else None)
 
@@ -213,11 +220,4 @@ def say_thanks(link: Link, now: datetime) -> HttpResponse:
 
 def set_cookie(response: HttpResponse, name: str, value: str, lasts: timedelta) -> None:
     """Set a cookie that no script reads."""
-    response.set_cookie(
-        name,
-        value,
-        max_age=lasts,
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    response.set_cookie(name, value, **tickets.cookie_options(lasts))

@@ -95,12 +95,30 @@ CLOSED = KindPage(
     403,
     _("This page has closed"),
     (
-        _("To keep your answers private, this page closes after two hours, and once all is sent."),
+        _(
+            "To keep your answers private, this page closes after two hours without use, "
+            "and once all is sent."
+        ),
         _(
             "To go on, open the link in your clinic's message again. "
             "Everything you have answered so far is kept."
         ),
         _("If you come here straight from the link, your browser may need to allow cookies."),
+    ),
+)
+CLOSED_UNSAVED = KindPage(
+    403,
+    _("This page had closed: what you just sent was not kept"),
+    (
+        _(
+            "Please open the link in your clinic's message again, and look at your last answers: "
+            "all that was marked as saved is kept, and nothing else."
+        ),
+        _("If you need help now, do not wait for this page: call your local emergency number."),
+        _(
+            "To keep your answers private, this page closes after two hours without use, "
+            "and once all is sent."
+        ),
     ),
 )
 NO_COOKIE = KindPage(

@@ -16,6 +16,7 @@ from outcomes import workflows
 from outcomes.alerts.models import Alert, AlertState
 from outcomes.audit.models import Actor, AuditEvent
 from outcomes.delivery import services as delivery
+from outcomes.delivery import sitting
 from outcomes.responses.models import QuestionnaireResponse, Score
 from outcomes.scheduling.models import Assignment, AssignmentState
 from tests.api.conftest import Phone, open_link
@@ -67,6 +68,14 @@ class TestAutosave:
         assert (error["code"], error["revision"]) == ("stale_revision", 2)
         assert error["stored"] == {"1": 3}
         assert stored(assignment).answers == {"1": 3}
+
+    def test_a_save_gives_an_ageing_ticket_anew(self, phone, assignment, clock, now):
+        assert not phone.save(assignment.pk, {"answers": {"1": 2}}).cookies
+        for hours in (2, 4):
+            clock.move_to(now + timedelta(hours=hours))
+            reply = phone.save(assignment.pk, {"answers": {"2": 2}})
+            assert reply.status_code == 200
+            assert reply.cookies[sitting.COOKIE]["httponly"]
 
     def test_the_same_again_after_a_lost_reply_is_no_conflict(self, phone, assignment):
         body = {"answers": {"1": 2}, "revision": 0}

@@ -274,11 +274,35 @@ def test_a_receipt_is_no_ticket(inside, link):
     assert client.get("/answer/1/").status_code == 403
 
 
-def test_a_ticket_lasts_two_hours(inside, clock):
-    clock.move_to(NOW + timedelta(hours=2))
-    assert inside.client.get("/answer/1/").status_code == 200
+def test_a_ticket_lasts_two_hours_without_use(inside, clock):
     clock.move_to(NOW + timedelta(hours=2, seconds=1))
     assert inside.client.get("/answer/1/").status_code == 403
+
+
+def test_each_page_gives_an_ageing_ticket_anew(inside, clock):
+    first = inside.client.cookies[tickets.COOKIE].value
+    assert tickets.COOKIE not in inside.client.get("/answer/1/").cookies
+    for hours in (2, 4):
+        clock.move_to(NOW + timedelta(hours=hours))
+        reply = inside.client.get("/answer/1/")
+        assert reply.status_code == 200
+        cookie = reply.cookies[tickets.COOKIE]
+        assert (cookie["max-age"], cookie["httponly"], cookie["samesite"]) == (7200, True, "Lax")
+    inside.client.cookies[tickets.COOKIE] = first
+    assert inside.client.get("/answer/1/").status_code == 403
+
+
+def test_what_is_sent_after_the_ticket_has_ended_is_said_not_to_be_kept(inside, clock):
+    inside.send(1, 2)
+    clock.move_to(NOW + timedelta(hours=3))
+    reply = inside.send(9, 3)
+    assert reply.status_code == 403
+    page = text_of(reply)
+    assert "This page had closed: what you just sent was not kept" in page
+    assert "open the link in your clinic&#x27;s message again" in page
+    assert "call your local emergency number" in page
+    assert "Everything you have answered so far is kept" not in page
+    assert answers_of("PHQ-9") == {"1": 2}
 
 
 @pytest.mark.parametrize("what", ["link", "invitation", "window"])

@@ -333,7 +333,9 @@ def test_where_only_saving_fails_the_form_still_gets_through(page):
 def test_a_ticket_that_has_ended_leads_to_a_kind_page(page, invitation):
     page.context.clear_cookies(name="sitting")
     tap(page, 1)
-    expect(page.get_by_role("heading", level=1)).to_have_text("This page has closed")
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "This page had closed: what you just sent was not kept"
+    )
     assert stored() == {}
 
 

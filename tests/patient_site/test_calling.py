@@ -58,13 +58,13 @@ def test_opening_the_address_asks_nothing(inside):
 
 
 def test_only_who_answers_may_ask(phone, clock):
-    assert "This page has closed" in text_of(Client().post(CALL))
+    assert "what you just sent was not kept" in text_of(Client().post(CALL))
     phone.let_in()
     Link.objects.filter(pk=phone.link.pk).update(revoked_at=NOW)
-    assert "This page has closed" in text_of(phone.client.post(CALL))
+    assert "what you just sent was not kept" in text_of(phone.client.post(CALL))
     Link.objects.filter(pk=phone.link.pk).update(revoked_at=None)
     clock.shift(timedelta(hours=3))
-    assert "This page has closed" in text_of(phone.client.post(CALL))
+    assert "what you just sent was not kept" in text_of(phone.client.post(CALL))
     assert not CallRequest.objects.exists()
 
 

@@ -75,14 +75,19 @@ class AnswersView(AnsweringView):
     def put(self, request: Request, assignment_id: UUID) -> Response:
         """Keep these answers; what was answered before and is not named stays."""
         asked = self.checked(AutosaveSerializer)
-        response = _save(assignment_id, asked, self.link, timezone.now())
-        return Response(
+        now = timezone.now()
+        response = _save(assignment_id, asked, self.link, now)
+        reply = Response(
             {
                 "revision": response.revision,
                 "saved": list(asked["answers"]),
                 "safety": bool(safety_of(response)),
             }
         )
+        if renewed := sitting.renew_ticket(request.COOKIES[sitting.COOKIE], self.link, now):
+            options = sitting.cookie_options(sitting.LASTS)
+            reply.set_cookie(sitting.COOKIE, renewed, **options)
+        return reply
 
 
 @asked_or_404()
