@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from outcomes.patient_site.sitting import Section, Sitting, Step
+from outcomes.patient_site.sitting import REVISION, Section, Sitting, Step
 
 WRONG_CODE = _("Enter the code of six digits.")
 WRONG_DATE = _("Enter the date of birth as three numbers, for example 27 3 1985.")
@@ -85,6 +85,12 @@ class AnswerForm(forms.Form):
         """Return the question that the page showed, whatever its number is by now."""
         return sitting.find(self.cleaned_data["assignment"], self.cleaned_data["item"])
 
+    def is_of_another(self, sitting: Sitting) -> bool:
+        """Say whether the page was another invitation's: its link was opened here before."""
+        assignment = self.cleaned_data.get("assignment")
+        asked = sitting.link.invitation.assignments
+        return assignment is not None and not asked.filter(pk=assignment).exists()
+
     @property
     def chosen(self) -> int | None:
         """Return what was chosen; None for a question skipped or left open."""
@@ -130,6 +136,12 @@ class EveryAnswerForm(forms.Form):
             yield section, self.cleaned_data[section.revision_name], chosen
 
     @property
+    def is_of_another(self) -> bool:
+        """Say whether the page asked questions, and none of this sitting's."""
+        sent = {name for name in self.data if name.endswith(REVISION)}
+        return bool(sent) and not any(row.revision_name in sent for row in self.sitting.sections)
+
+    @property
     def shows_help(self) -> bool:
         """Say whether an answer that was sent calls for the crisis text."""
         return any(step.needs_help(self.cleaned_data[step.key]) for step in self.sitting.steps)
@@ -144,3 +156,8 @@ class SendForm(forms.Form):
 
     sitting_id = forms.UUIDField()
     seen = forms.CharField(max_length=200)
+
+    def is_of_another(self, sitting: Sitting) -> bool:
+        """Say whether the page was another invitation's."""
+        invitation, _rest = sitting.seen.split(".", 1)
+        return not self.cleaned_data["seen"].startswith(f"{invitation}.")

@@ -159,6 +159,21 @@ SENT_BEFORE = KindPage(
     goes_on=True,
     calls=True,
 )
+OTHER_LINK = KindPage(
+    409,
+    _("Another link was opened on this phone"),
+    (
+        _(
+            "This page was opened with one link, and another link was opened here after it. "
+            "What you just sent was not kept."
+        ),
+        _(
+            "To go on, open the link in your own message again. "
+            "All that was marked as saved is kept."
+        ),
+        _("If you need help now, do not wait for this page: call your local emergency number."),
+    ),
+)
 UNREADABLE = KindPage(
     400,
     _("That answer did not arrive well"),

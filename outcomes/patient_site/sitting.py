@@ -18,6 +18,8 @@ from outcomes.scheduling.models import Assignment
 
 # A longer list of answers would stand below the edge of a small phone.
 LONGEST_LIST = 7
+# Ends the names of the fields that say in which revision a questionnaire was seen.
+REVISION = "-revision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Section:
     @property
     def revision_name(self) -> str:
         """Return the name of the field that says in which revision it was seen."""
-        return f"{self.first.assignment.pk.hex[-12:]}-revision"
+        return f"{self.first.assignment.pk.hex[-12:]}{REVISION}"
 
     @property
     def stem(self) -> str:
@@ -201,8 +203,9 @@ class Sitting:
 
     @property
     def seen(self) -> str:
-        """Return what changes whenever an answer is stored: the revision of each questionnaire."""
-        return ".".join(str(revision) for revision in self.revisions.values())
+        """Return whose answers, and what changes whenever one is stored: each revision."""
+        revisions = (str(revision) for revision in self.revisions.values())
+        return ".".join((self.link.invitation_id.hex[-12:], *revisions))
 
     @property
     def revisions(self) -> dict[UUID, int]:

@@ -78,6 +78,8 @@ def _keep(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse
     form = AnswerForm(request.POST)
     clinic = sitting.link.invitation.clinic
     step = form.step_of(sitting) if form.is_valid() else None
+    if step is None and form.is_of_another(sitting):
+        return pages.show(request, pages.OTHER_LINK)
     if step is None:
         return pages.show(request, pages.UNREADABLE, clinic)
     action, is_review = form.cleaned_data["action"], form.cleaned_data["review"]
@@ -177,6 +179,8 @@ def every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse
 def _keep_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
     form, link = EveryAnswerForm(request.POST, sitting), sitting.link
     if not form.is_valid():
+        if form.is_of_another:
+            return pages.show(request, pages.OTHER_LINK)
         return pages.show(request, pages.UNREADABLE, link.invitation.clinic)
     stale = []
     for section, revision, answers in form.answers():
@@ -221,6 +225,8 @@ def review(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpRespons
     """Show every answer, and send them all together."""
     if request.method == "POST":
         form = SendForm(request.POST)
+        if form.is_valid() and form.is_of_another(sitting):
+            return pages.show(request, pages.OTHER_LINK)
         if not form.is_valid() or not sitting.answered:
             return redirect("patient_site:review")
         if form.cleaned_data["seen"] != sitting.seen:

@@ -227,7 +227,6 @@ def test_a_question_is_known_by_itself_and_not_by_its_number(inside):
         {"item": "11"},
         {"item": ""},
         {"assignment": "nonsense"},
-        {"assignment": "00000000-0000-0000-0000-000000000000"},
         {"revision": "x"},
         {"action": "delete"},
     ],
@@ -246,11 +245,54 @@ def test_a_ticket_opens_no_other_patients_questions(inside, other_enrolment):
     foreign = Assignment.objects.filter(
         patient=other_enrolment.patient, state=AssignmentState.OPEN
     )[0]
-    reply = inside.client.post(
-        "/answer/1/", {"assignment": foreign.pk, "item": "1", "revision": 0, "value": 3}
-    )
-    assert reply.status_code == 400
+    unknown = "00000000-0000-0000-0000-000000000000"
+    pages = set()
+    for pk in (foreign.pk, unknown):
+        reply = inside.client.post(
+            "/answer/1/", {"assignment": pk, "item": "1", "revision": 0, "value": 3}
+        )
+        assert reply.status_code == 409
+        pages.add(text_of(reply))
+    assert len(pages) == 1
     assert not QuestionnaireResponse.objects.exists()
+
+
+@pytest.fixture
+def others(inside, other_enrolment) -> Phone:
+    """Another patient's pages, still open on the phone whose cookie is the first one's by now."""
+    workflows.invite_due(now=NOW)
+    link = Link.objects.filter(invitation__patient=other_enrolment.patient)[0]
+    return Phone(inside.client, link)
+
+
+@pytest.mark.parametrize("send", ["question", "everything", "review"])
+def test_another_patients_page_on_the_same_phone_leads_nowhere(others, clinic, send):
+    others.answer_all(0)
+    if send == "question":
+        reply = others.send(1, 3)
+    elif send == "review":
+        reply = others.submit()
+    else:
+        names = [section.revision_name for section in others.sitting.sections]
+        answers = {step.key: 3 for step in others.sitting.steps}
+        reply = others.client.post("/answer/all/", {**dict.fromkeys(names, 1), **answers})
+    assert reply.status_code == 409
+    page = text_of(reply)
+    assert "Another link was opened on this phone" in page
+    assert "What you just sent was not kept" in page
+    assert "call your local emergency number" in page
+    assert "/answer/" not in page
+    assert clinic.display_name not in page
+    assert not Score.objects.exists()
+
+
+def test_a_question_closed_meanwhile_is_no_other_patients(inside):
+    step = inside.sitting.step(1)
+    Assignment.objects.filter(pk=step.assignment.pk).update(state=AssignmentState.EXPIRED)
+    data = {"assignment": step.assignment.pk, "item": "1", "revision": 0, "value": 3}
+    reply = inside.client.post("/answer/1/", data)
+    assert reply.status_code == 400
+    assert b"That answer did not arrive well" in reply.content
 
 
 @pytest.mark.parametrize("path", ["/answer/", "/answer/1/", "/answer/review/", "/answer/thanks/"])
