@@ -197,18 +197,23 @@ def _keep_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpRe
         choose_way(link.invitation, now, wants_one_page=False)
         return redirect("patient_site:answer")
     after = build(link, now)
-    if after.open:
-        return redirect(_address("every", missing=True))
-    is_asked = any(step.is_safety for step in after.steps)
-    return redirect("patient_site:after_every" if is_asked else "patient_site:review")
+    is_missing = bool(after.open)
+    if any(step.is_safety for step in after.steps):
+        # One address, whatever was answered.
+        return redirect(_address("after_every", missing=is_missing))
+    return redirect(_after_every(is_missing))
+
+
+def _after_every(is_missing: bool) -> str:
+    return _address("every", missing=True) if is_missing else reverse("patient_site:review")
 
 
 @declare(Audience.PATIENT_LINK)
 @require_safe
 @in_sitting
 def after_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
-    """Show the crisis text if any answer calls for it, and lead to the review."""
-    onward = reverse("patient_site:review")
+    """Show the crisis text if any answer calls for it, and lead to what is open or the review."""
+    onward = _after_every("missing" in request.GET)
     if not any(step.shows_help for step in sitting.steps):
         return redirect(onward)
     context = {"clinic": sitting.link.invitation.clinic, "onward": onward}

@@ -451,6 +451,7 @@ def test_on_one_page_each_tap_is_saved_and_nothing_moves(page, phone):
     expect(panel).to_be_focused()
     expect(question(page, 9).get_by_role("status")).to_have_text("Saved")
     page.get_by_role("button", name="Look over my answers").tap()
+    page.get_by_role("link", name="Continue").tap()
     expect(page.get_by_role("heading", name="11 questions have no answer yet")).to_be_visible()
     page.get_by_role("button", name="Leave them open and go on").tap()
     page.get_by_role("link", name="Continue").tap()

@@ -120,8 +120,9 @@ def test_the_crisis_text_stands_right_under_its_question(whole):
 def test_a_positive_answer_leads_to_the_screener_on_the_same_page(whole, clinic):
     give_screener(clinic, NOW)
     reply = send(whole, {**every(0), 9: 1})
-    assert reply.headers["Location"] == f"{PAGE}?missing=1"
-    page = whole.follow(reply).content.decode()
+    assert reply.headers["Location"] == "/answer/all/after/?missing=1"
+    assert f'href="{PAGE}?missing=1"' in whole.follow(reply).content.decode()
+    page = whole.client.get(f"{PAGE}?missing=1").content.decode()
     assert "3 questions have no answer yet" in page
     assert "21. Question 6" in page
     reply = send(whole, {19: 0, 20: 0, 21: 0})
@@ -156,7 +157,8 @@ def test_a_positive_answer_shows_the_crisis_text_before_the_review_and_alerts(wh
 def test_what_is_missing_is_named_and_the_rest_is_kept(whole):
     answers = every(1)
     del answers[4], answers[10], answers[12]
-    reply = send(whole, answers)
+    answers[9] = 0
+    reply = whole.follow(send(whole, answers))
     assert reply.headers["Location"] == f"{PAGE}?missing=1"
     page = whole.follow(reply).content.decode()
     assert "<title>Error:" in page
@@ -166,6 +168,18 @@ def test_what_is_missing_is_named_and_the_rest_is_kept(whole):
     # What may be left open is no fault.
     assert stored("PHQ-9")["10"] is None
     assert "4" not in stored("PHQ-9")
+
+
+def test_a_positive_answer_shows_the_crisis_text_before_what_is_missing(whole):
+    reply = send(whole, {9: 1})
+    assert reply.headers["Location"] == "/answer/all/after/?missing=1"
+    page = whole.follow(reply).content.decode()
+    assert "please get help now" in page
+    assert f'href="{PAGE}?missing=1"' in page
+    # One address, whatever was answered.
+    reply = send(whole, {9: 0})
+    assert reply.headers["Location"] == "/answer/all/after/?missing=1"
+    assert whole.follow(reply).headers["Location"] == f"{PAGE}?missing=1"
 
 
 def test_what_is_missing_may_be_left_open(whole):
