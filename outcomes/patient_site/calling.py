@@ -32,6 +32,10 @@ def call_me(request: HttpRequest) -> HttpResponse:
         closed = pages.CLOSED_UNSAVED if request.method == "POST" else pages.CLOSED
         return redirect("patient_site:tablet") if is_tablet else pages.show(request, closed)
     invitation = link.invitation
+    # Of two links opened on one phone, a page of the first must not ask in the other's name.
+    if request.POST.get("invitation", invitation.pk.hex) != invitation.pk.hex:
+        with speaking(invitation.patient.language):
+            return pages.show(request, pages.OTHER_LINK)
     if request.method == "POST":
         by = tickets.actor_of(invitation)
         alerts.ask_to_be_called(invitation=invitation, by=by, now=now)

@@ -110,7 +110,8 @@ def after(request: HttpRequest, sitting: Sitting, now: datetime, number: int) ->
     onward = _onward(sitting, step, action, "review" in request.GET)
     if not step.shows_help:
         return redirect(onward)
-    context = {"clinic": sitting.link.invitation.clinic, "onward": onward}
+    invitation = sitting.link.invitation
+    context = {"clinic": invitation.clinic, "invitation": invitation, "onward": onward}
     return render(request, "patient_site/help.html", context)
 
 
@@ -216,7 +217,8 @@ def after_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpRe
     onward = _after_every("missing" in request.GET)
     if not any(step.shows_help for step in sitting.steps):
         return redirect(onward)
-    context = {"clinic": sitting.link.invitation.clinic, "onward": onward}
+    invitation = sitting.link.invitation
+    context = {"clinic": invitation.clinic, "invitation": invitation, "onward": onward}
     return render(request, "patient_site/help.html", context)
 
 
@@ -290,6 +292,7 @@ def thanks(request: HttpRequest) -> HttpResponse:
     with speaking(link.invitation.patient.language):
         context = {
             "clinic": link.invitation.clinic,
+            "invitation": link.invitation,
             "farewell": farewell.build(link.invitation, now),
             "own_page": delivery.own_path_beside(link),
             "is_remembered": remembering.is_known(request, link.invitation.patient),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from django.test import Client
 
+from outcomes import workflows
 from outcomes.alerts.models import Alert, AlertState, CallRequest
-from outcomes.delivery.models import Link
+from outcomes.delivery.models import Invitation, Link
 from tests.conftest import NOW
 
 CALL = "/answer/call/"
@@ -66,6 +68,30 @@ def test_only_who_answers_may_ask(phone, clock):
     clock.shift(timedelta(hours=3))
     assert "what you just sent was not kept" in text_of(phone.client.post(CALL))
     assert not CallRequest.objects.exists()
+
+
+def test_another_patients_page_on_the_same_phone_asks_for_nobody(inside, other_enrolment):
+    asked = re.search(r'name="invitation" value="(\w+)"', text_of(inside.client.get("/answer/9/")))
+    assert asked
+    assert asked[1] == inside.link.invitation_id.hex
+    workflows.invite_due(now=NOW)
+    theirs = Invitation.objects.get(patient=other_enrolment.patient).pk.hex
+    reply = inside.client.post(CALL, {"invitation": theirs})
+    assert reply.status_code == 409
+    assert "Another link was opened on this phone" in text_of(reply)
+    assert not CallRequest.objects.exists()
+    assert inside.client.post(CALL, {"invitation": asked[1]})["Location"] == CALL
+    assert CallRequest.objects.get().invitation_id == inside.link.invitation_id
+
+
+def test_every_page_that_offers_it_says_whose_it_is(inside):
+    inside.send(9, 1)
+    pages = ["/answer/9/", "/answer/9/after/", "/answer/all/", "/answer/all/after/"]
+    inside.answer_all(1)
+    for address in pages:
+        assert 'name="invitation"' in text_of(inside.client.get(address)), address
+    inside.submit()
+    assert 'name="invitation"' in text_of(inside.client.get("/answer/thanks/"))
 
 
 def test_it_needs_the_forms_own_token(phone):
