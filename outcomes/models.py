@@ -27,7 +27,7 @@ from outcomes.delivery.models import (
     Unreached,
 )
 from outcomes.instruments.models import Instrument, InstrumentVersion
-from outcomes.responses.models import QuestionnaireResponse, Score
+from outcomes.responses.models import QuestionnaireResponse, Remark, Score
 from outcomes.review.models import SavedView, Standing, StandingMark
 from outcomes.scheduling.models import Assignment, Schedule, ScheduleDraft, ScheduleRule
 
@@ -62,6 +62,7 @@ __all__ = [
     "ProviderGate",
     "QuestionnaireResponse",
     "Recipient",
+    "Remark",
     "RememberedDevice",
     "SavedView",
     "Schedule",

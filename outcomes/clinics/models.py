@@ -231,6 +231,15 @@ class Clinic(models.Model):
             " possible one, with the day; no judgement of it."
         ),
     )
+    takes_words = models.BooleanField(
+        _("patients can add words of their own before they send"),
+        default=True,
+        help_text=_(
+            "One field, which may stay empty, where patients look over their answers; not on a"
+            " single daily question. People read it: the product interprets nothing in it, and no"
+            " alert comes from it."
+        ),
+    )
     # The code of the questionnaire whose scores stand in the caseload.
     main_instrument = models.CharField(max_length=40, default="PHQ-9")
     loss_kind = models.CharField(

@@ -30,6 +30,46 @@ class Mode(models.TextChoices):
     IMPORT = "import", _("Imported")
 
 
+class RemarkQuerySet(ClinicRowQuerySet["Remark"]):
+    """Words of patients, in their order."""
+
+    def newest_first(self) -> Self:
+        """Put the last words first."""
+        return self.order_by("-written_at", "-pk")
+
+
+class Remark(ClinicRow):
+    """What the patient added in their own words when they sent. Never changed, never interpreted.
+
+    The filling-ins sent with it point here.
+    """
+
+    LONGEST = 1000
+
+    patient = models.ForeignKey("outcomes.Patient", models.CASCADE, related_name="remarks")
+    episode = models.ForeignKey("outcomes.EpisodeOfCare", models.CASCADE, related_name="remarks")
+    text = models.TextField(max_length=LONGEST)
+    language = models.CharField(max_length=10)
+    mode = models.CharField(max_length=8, choices=Mode.choices)
+    written_at = models.DateTimeField()
+    # That of the sending, made by the patient's page.
+    submission_id = models.CharField(max_length=64)
+
+    objects = RemarkQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["patient", "submission_id"], name="remark_once_per_sending"
+            ),
+            models.CheckConstraint(condition=~Q(text=""), name="remark_has_words"),
+        ]
+        indexes = [models.Index(fields=["episode", "-written_at"], name="remark_of_episode")]
+
+    def __str__(self) -> str:
+        return f"Words of a patient, {self.get_mode_display()}"
+
+
 class ResponseQuerySet(ClinicRowQuerySet["QuestionnaireResponse"]):
     """Responses by their status."""
 
@@ -85,6 +125,10 @@ class QuestionnaireResponse(ClinicRow):
     loss_confirmed_at = models.DateTimeField(null=True, blank=True)
     loss_confirmed_by = models.ForeignKey(
         User, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    # What the patient wrote when they sent this, and perhaps other ones with it.
+    remark = models.ForeignKey(
+        Remark, models.SET_NULL, null=True, blank=True, related_name="responses"
     )
     correction_reason = models.CharField(max_length=200, blank=True)
 

@@ -20,7 +20,7 @@ from outcomes.instruments import scoring
 from outcomes.instruments.scoring import ScoreResult
 from outcomes.responses import services as responses
 from outcomes.responses.models import Mode, QuestionnaireResponse
-from outcomes.responses.services import AlreadySubmitted, Answers, Held, Paper
+from outcomes.responses.services import AlreadySubmitted, Answers, Held, OtherRemark, Paper, Words
 from outcomes.scheduling import services as scheduling
 from outcomes.scheduling.models import Assignment, AssignmentState
 from outcomes.workflows.recording import record
@@ -174,13 +174,15 @@ def submit_sitting(
     now: datetime,
     revisions: Mapping[UUID, int] | None = None,
     languages: Mapping[UUID, str] | None = None,
+    words: Words | None = None,
 ) -> list[Submission]:
     """Store all questionnaires of one sitting together: all of them, or none.
 
     `revisions` are the numbers the patient last saw, by assignment; `languages` those of the words,
-    where they are not all in `language`.
+    where they are not all in `language`; `words` what the patient added of their own. Raises
+    SubmissionConflict, too, where the sitting was stored before without these words.
     """
-    return [
+    made = [
         submit_response(
             assignment_id=assignment_id,
             answers=answers,
@@ -193,6 +195,26 @@ def submit_sitting(
         )
         for assignment_id, answers in sorted(sitting.items())
     ]
+    if words is not None and made:
+        _store_words(words, made, sitting_id, by, now)
+    return made
+
+
+def _store_words(
+    words: Words, made: list[Submission], sitting_id: str, by: Actor, now: datetime
+) -> None:
+    try:
+        remark = responses.store_remark(
+            words=words,
+            sent=[submission.response for submission in made],
+            submission_id=sitting_id,
+            now=now,
+            is_repeat=all(submission.is_repeat for submission in made),
+        )
+    except OtherRemark as earlier:
+        raise SubmissionConflict(str(earlier)) from None
+    if remark is not None:
+        record(remark, "remark.written", by, now)
 
 
 @audit.atomic()

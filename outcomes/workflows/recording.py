@@ -12,11 +12,11 @@ from outcomes.delivery.models import (
     Message,
     RememberedDevice,
 )
-from outcomes.responses.models import QuestionnaireResponse
+from outcomes.responses.models import QuestionnaireResponse, Remark
 
 
 def record(
-    row: Invitation | Message | QuestionnaireResponse | RememberedDevice,
+    row: Invitation | Message | QuestionnaireResponse | Remark | RememberedDevice,
     action: str,
     by: Actor,
     now: datetime,

@@ -95,6 +95,7 @@ class ClinicForm(forms.ModelForm):  # type: ignore[type-arg]
             "checks_birth_date",
             "asks_screener",
             "watches_mania",
+            "takes_words",
             "shows_visits",
             "shows_answers",
             "shows_trend",

@@ -17,6 +17,13 @@ from outcomes.responses.services.answers import (
     store_scores,
 )
 from outcomes.responses.services.confirming import set_loss_confirmed
+from outcomes.responses.services.remarks import (
+    OtherRemark,
+    Words,
+    is_remark_stored,
+    store_remark,
+    tidied,
+)
 from outcomes.responses.services.rescoring import Outdated, Rescored, find_outdated, rescore
 from outcomes.responses.services.seeing import last_seen_on, mark_seen
 
@@ -24,14 +31,17 @@ __all__ = [
     "AlreadySubmitted",
     "Answers",
     "Held",
+    "OtherRemark",
     "Outdated",
     "Paper",
     "Rescored",
     "StaleRevision",
+    "Words",
     "correct",
     "current_response",
     "finalise",
     "find_outdated",
+    "is_remark_stored",
     "last_seen_on",
     "lock",
     "mark_seen",
@@ -41,5 +51,7 @@ __all__ = [
     "save_answers",
     "scores_of",
     "set_loss_confirmed",
+    "store_remark",
     "store_scores",
+    "tidied",
 ]

@@ -326,6 +326,7 @@ def correct(
         stored_at=now,
         submission_id=f"correction:{response.pk}",
         entered_by_id=response.entered_by_id,
+        remark_id=response.remark_id,
         corrects=response,
         correction_reason=reason.strip(),
     )
