@@ -7,12 +7,24 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from outcomes.patient_site.sitting import REVISION, Section, Sitting, Step
+from outcomes.responses.models import Remark
+from outcomes.responses.services import Words, tidied
 
 WRONG_CODE = _("Enter the code of six digits.")
 WRONG_DATE = _("Enter the date of birth as three numbers, for example 27 3 1985.")
+LONG_WORDS = _(
+    "What you want to tell your clinic is %(length)d characters long. Shorten it to at most"
+    " %(most)d: nothing is sent yet."
+)
+NO_WORDS = _(
+    "Your clinic does not take words of your own any more. Empty the field to send your answers,"
+    " and tell your clinic in another way."
+)
 
 
 class BirthDateForm(forms.Form):
@@ -157,7 +169,29 @@ class SendForm(forms.Form):
     sitting_id = forms.UUIDField()
     seen = forms.CharField(max_length=200)
 
-    def is_of_another(self, sitting: Sitting) -> bool:
+    def __init__(self, data: QueryDict, sitting: Sitting) -> None:
+        super().__init__(data)
+        self.sitting = sitting
+        self.typed = typed_words(data)
+
+    @property
+    def words(self) -> Words | None:
+        """Return what the patient wants to tell the clinic, if anything."""
+        return Words(self.typed, get_language() or "") if self.typed else None
+
+    @property
+    def refusal(self) -> str:
+        """Say why these words cannot be sent; empty where they can."""
+        if len(self.typed) > Remark.LONGEST:
+            return LONG_WORDS % {"length": len(self.typed), "most": Remark.LONGEST}
+        return str(NO_WORDS) if self.typed and not self.sitting.takes_words else ""
+
+    def is_of_another(self) -> bool:
         """Say whether the page was another invitation's."""
-        invitation, _rest = sitting.seen.split(".", 1)
+        invitation, _rest = self.sitting.seen.split(".", 1)
         return not self.cleaned_data["seen"].startswith(f"{invitation}.")
+
+
+def typed_words(data: QueryDict) -> str:
+    """Return the words a patient sent, as they would be stored, however many."""
+    return tidied(data.get("remark", ""))

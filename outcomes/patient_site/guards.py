@@ -22,10 +22,11 @@ from outcomes.delivery.models import Invitation, Link
 from outcomes.instruments.scoring import AnswerError
 from outcomes.patient_site import pages
 from outcomes.patient_site.conflicts import show_conflicts
+from outcomes.patient_site.forms import typed_words
 from outcomes.patient_site.language import speaking
 from outcomes.patient_site.sitting import build
 from outcomes.patient_site.throttle import too_many_misses
-from outcomes.responses.services import AlreadySubmitted, StaleRevision
+from outcomes.responses.services import AlreadySubmitted, StaleRevision, is_remark_stored
 from outcomes.workflows import SubmissionConflict
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ def kindly(view: PageView) -> PageView:
             # The exception's own text may quote a row.
             frames = "".join(traceback.format_tb(error.__traceback__))
             logger.error("%s in %s\n%s", type(error).__name__, view.__name__, frames)
-            return pages.show(request, pages.BROKEN)
+            return pages.show(request, pages.BROKEN, words=_unsent(request))
 
     return guarded
 
@@ -149,7 +150,8 @@ def in_sitting(view: SittingView) -> PageView:
             except StaleRevision as error:
                 response = show_conflicts(request, sitting, [error])
             except tuple(KIND_PAGES) as error:
-                response = pages.show(request, KIND_PAGES[type(error)], link.invitation.clinic)
+                page, clinic = KIND_PAGES[type(error)], link.invitation.clinic
+                response = pages.show(request, page, clinic, words=_unsent(request))
         # The view may have taken the ticket back.
         if tickets.COOKIE in response.cookies:
             return response
@@ -169,10 +171,13 @@ def _too_late(
     page: pages.KindPage = pages.CLOSED,
 ) -> HttpResponse:
     if link is not None and _is_done(link):
+        if words := _left_behind(request, link):
+            with speaking(link.invitation.patient.language):
+                return pages.show(request, pages.SENT_BEFORE, link.invitation.clinic, words=words)
         return say_thanks(link, now)
     if link is not None and link.invitation.locked_at is not None and not _is_over(link, now):
         with speaking(link.invitation.patient.language):
-            return pages.show(request, pages.LOCKED, link.invitation.clinic)
+            return pages.show(request, pages.LOCKED, link.invitation.clinic, words=_unsent(request))
     if DEVICE_COOKIE in request.COOKIES and (link is None or tickets.is_on_tablet(link)):
         return redirect("patient_site:tablet")
     if tickets.read_receipt(request.COOKIES.get(tickets.RECEIPT_COOKIE, ""), now) is not None:
@@ -180,7 +185,24 @@ def _too_late(
     if page is pages.CLOSED and request.method == "POST":
         page = pages.CLOSED_UNSAVED
     with speaking(translation.get_language() or settings.LANGUAGE_CODE):
-        return pages.show(request, page, link.invitation.clinic if link else None)
+        clinic = link.invitation.clinic if link else None
+        return pages.show(request, page, clinic, words=_unsent(request))
+
+
+def _unsent(request: HttpRequest) -> str:
+    """Return words of their own that a patient sent in vain; on a clinic's tablet none."""
+    return "" if DEVICE_COOKIE in request.COOKIES else typed_words(request.POST)
+
+
+def _left_behind(request: HttpRequest, link: Link) -> str:
+    """Return the words that did not go along when all was sent."""
+    typed = _unsent(request)
+    is_stored = typed and is_remark_stored(
+        patient_id=link.invitation.patient_id,
+        submission_id=request.POST.get("sitting_id", ""),
+        text=typed,
+    )
+    return "" if is_stored else typed
 
 
 def let_in(link: Link, now: datetime, *, is_past_first_page: bool = False) -> HttpResponse:

@@ -209,11 +209,18 @@ def show(
     clinic: Clinic | None = None,
     own_page: str = "",
     opens_on: date | None = None,
+    words: str = "",
 ) -> HttpResponse:
     """Render a kind page; without a clinic it gives nothing away about the link.
 
     `own_page` leads to the patient's own page, whose door asks who is there. `opens_on` is the day
-    on which questions open.
+    on which questions open. `words` are the patient's own, which were not sent.
     """
-    context = {"page": page, "clinic": clinic, "own_page": own_page, "opens_on": opens_on}
+    context = {
+        "page": page,
+        "clinic": clinic,
+        "own_page": own_page,
+        "opens_on": opens_on,
+        "words": words,
+    }
     return render(request, "patient_site/kind_page.html", context, status=page.status)

@@ -166,6 +166,11 @@ class Sitting:
         return self.most == 1
 
     @property
+    def takes_words(self) -> bool:
+        """Say whether the patient may add words of their own: not to a single question."""
+        return self.link.invitation.clinic.takes_words and not self.is_single
+
+    @property
     def may_show_all(self) -> bool:
         """Say whether all may be asked on one page. A tablet locks while nobody turns pages."""
         return not self.is_single and not tickets.is_on_tablet(self.link)

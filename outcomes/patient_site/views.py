@@ -25,7 +25,8 @@ from outcomes.patient_site.guards import DEVICE_COOKIE, in_sitting, kindly, lock
 from outcomes.patient_site.language import speaking
 from outcomes.patient_site.opening import choose_way
 from outcomes.patient_site.sitting import Sitting, Step, build
-from outcomes.responses.services import Answers, StaleRevision
+from outcomes.responses.models import Remark
+from outcomes.responses.services import Answers, StaleRevision, Words
 
 read_or_send = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -231,23 +232,57 @@ def after_every(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpRe
 def review(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
     """Show every answer, and send them all together."""
     if request.method == "POST":
-        form = SendForm(request.POST)
-        if form.is_valid() and form.is_of_another(sitting):
-            return pages.show(request, pages.OTHER_LINK)
-        if not form.is_valid() or not sitting.answered:
-            return redirect("patient_site:review")
-        if form.cleaned_data["seen"] != sitting.seen:
-            return redirect(_address("review", changed=True))
-        sitting_id = str(form.cleaned_data["sitting_id"])
-        return _send(sitting, sitting.answers(), sitting.revisions, sitting_id, now)
+        return _send_all(request, sitting, now)
+    return _review(request, sitting, is_changed="changed" in request.GET)
+
+
+def _review(
+    request: HttpRequest,
+    sitting: Sitting,
+    *,
+    is_changed: bool = False,
+    typed: str = "",
+    refusal: str = "",
+) -> HttpResponse:
     context = {
         "clinic": sitting.link.invitation.clinic,
         "sitting": sitting,
         "sitting_id": uuid4(),
-        "is_changed": "changed" in request.GET,
+        "is_changed": is_changed,
+        "typed": typed,
+        "refusal": refusal,
+        "longest": Remark.LONGEST,
         "arrival": arrival_of(request, sitting),
     }
     return render(request, "patient_site/review.html", context)
+
+
+def _send_all(request: HttpRequest, sitting: Sitting, now: datetime) -> HttpResponse:
+    """Send what the review showed, or show it again; words that were typed stay on the page."""
+    form = SendForm(request.POST, sitting)
+    if form.is_valid() and form.is_of_another():
+        return pages.show(request, pages.OTHER_LINK, words=form.typed)
+    is_whole = form.is_valid() and bool(sitting.answered)
+    is_changed = is_whole and form.cleaned_data["seen"] != sitting.seen
+    if form.refusal or (form.typed and (is_changed or not is_whole)):
+        return _review(
+            request, sitting, is_changed=is_changed, typed=form.typed, refusal=form.refusal
+        )
+    if not is_whole:
+        return redirect("patient_site:review")
+    if is_changed:
+        return redirect(_address("review", changed=True))
+    sitting_id = str(form.cleaned_data["sitting_id"])
+    try:
+        return _send(
+            sitting, sitting.answers(), sitting.revisions, sitting_id, now, words=form.words
+        )
+    except StaleRevision:
+        if not form.typed:
+            raise
+        # An answer was changed after this request had read it.
+        newer = build(sitting.link, now)
+        return _review(request, newer, is_changed=True, typed=form.typed)
 
 
 def _send_one(sitting: Sitting, step: Step, form: AnswerForm, now: datetime) -> HttpResponse:
@@ -263,6 +298,7 @@ def _send(
     revisions: Mapping[UUID, int],
     sitting_id: str,
     now: datetime,
+    words: Words | None = None,
 ) -> HttpResponse:
     workflows.submit_sitting(
         sitting=answers,
@@ -273,6 +309,7 @@ def _send(
         by=tickets.actor_of(sitting.link.invitation),
         now=now,
         revisions=revisions,
+        words=words,
     )
     return say_thanks(sitting.link, now)
 

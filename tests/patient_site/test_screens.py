@@ -98,6 +98,7 @@ def before_the_questions(walk: Walk, phone: Phone, clinic: Clinic) -> None:
     walk.post("not for me, unticked", client, f"{phone.path}not-for-me/", {"confirms": "1"})
     walk.get("no such link", Client(), "/a/x/")
     walk.get("closed", Client(), "/answer/")
+    walk.post("closed, with words", Client(), "/answer/review/", {"remark": "W" * 200})
     Clinic.objects.filter(pk=clinic.pk).update(checks_birth_date=False)
     walk.get("link with a tick", client, phone.path)
     walk.post("no tick", client, phone.path, {})
@@ -116,6 +117,8 @@ def the_questions(walk: Walk, phone: Phone) -> None:
     client = phone.client
     assert client.post(phone.path, {**BIRTH_DATE, "remembers": "on"}).status_code == 302
     walk.get("nothing answered", client, "/answer/review/")
+    words: dict[str, object] = {"remark": "one\ntwo"}
+    walk.post("nothing answered, with words", client, "/answer/review/", words)
     walk.get("first question", client, "/answer/1/")
     walk.get("first question, remembered", client, "/answer/1/?arrived=1")
     walk.get("no answer", client, "/answer/1/?missing=1")
@@ -138,6 +141,8 @@ def the_questions(walk: Walk, phone: Phone) -> None:
     walk.get("review, changed", client, "/answer/review/?changed=1")
     phone.answer_all(1)
     walk.get("review", client, "/answer/review/")
+    words = {"sitting_id": "x", "seen": "x", "remark": "W" * 1001}
+    walk.post("review, too many words", client, "/answer/review/", words)
 
 
 def the_end(walk: Walk, phone: Phone, link: Link) -> None:

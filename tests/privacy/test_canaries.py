@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.apps import apps
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.test import Client
 
 from outcomes import tasks, workflows
 from outcomes.clinics.models import User
-from outcomes.delivery.models import Message
+from outcomes.delivery.models import Link, Message
+from outcomes.responses.models import Remark
 from outcomes.workflows import Enrolment
 from tests.chance import without_chance
 from tests.conftest import NOW, signed_in
 from tests.journeys.conftest import last_link
+from tests.patient_site.conftest import Phone
 
 CANARIES = ("Robin", "Example", "1980", "robin@patient.example", "PHQ", "GAD", "Ketamine")
 
@@ -80,6 +84,59 @@ def test_canaries_stay_out_of_logs_urls_and_messages(
         assert canary.lower() not in without_chance(rows).lower(), canary
         assert canary.lower() not in without_chance(logs).lower(), canary
     assert token not in rows
+
+
+def test_a_patients_own_words_stay_out_of_everything_but_their_row_and_the_pages_that_show_them(
+    enrolment: Enrolment,
+    clinician: User,
+    urls: list[str],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "Zebulon hides the tablets"
+    caplog.set_level(logging.DEBUG)
+    with time_machine.travel(NOW, tick=False):
+        for task in (tasks.plan_due, tasks.invite_due, tasks.send_bulk):
+            task()
+        link = Link.objects.order_by("pk")[0]
+        phone = Phone(Client(raise_request_exception=False), link)
+        phone.let_in()
+        phone.answer_all(1)
+        seen = phone.sitting.seen
+        review = {"sitting_id": "0b8f6f0e-8c67-4b3f-8a0d-000000000000", "remark": words}
+        long = {"remark": words * 50}
+        follow(phone.client, urls, "/answer/review/", {**review, "seen": seen, **long})
+        follow(phone.client, urls, "/answer/review/", {**review, "seen": "0.0"})
+        with monkeypatch.context() as fault:
+
+            def refuse(**arguments: Any) -> None:
+                raise ValueError(f"DETAIL: Failing row contains ({arguments}, {words}).")
+
+            fault.setattr(workflows, "submit_sitting", refuse)
+            follow(phone.client, urls, "/answer/review/", {**review, "seen": seen})
+        follow(phone.client, urls, "/answer/review/", {**review, "seen": seen})
+        assert Remark.objects.get().text == words
+        for task in (tasks.send_alerts, tasks.invite_due, tasks.send_bulk):
+            task()
+        desk = signed_in(clinician)
+        slug, patient = enrolment.patient.clinic.slug, enrolment.patient.pk
+        for path in ("", f"patients/{patient}/", f"patients/{patient}/items/"):
+            follow(desk, urls, f"/c/{slug}/{path}")
+
+    told = [each.getMessage() for each in caplog.records if each.name != "django.db.backends"]
+    assert "ValueError in review" in " ".join(told)
+    mails = [f"{each.subject} {each.body} {each.alternatives}" for each in mail.outbox]
+    assert mails
+    cookies = [cookie.value for cookie in phone.client.cookies.values()]
+    others = [
+        str(list(model._default_manager.values()))
+        for model in apps.get_app_config("outcomes").get_models()
+        if model is not Remark
+    ]
+    sessions = [str(row.get_decoded()) for row in Session.objects.all()]
+    for text in (*told, *urls, *mails, *cookies, *others, *sessions):
+        assert "Zebulon" not in text
+        assert "tablets" not in text
 
 
 def test_only_what_chance_wrote_is_left_out_of_the_search() -> None:

@@ -20,10 +20,12 @@ from playwright.sync_api import Browser, Page, expect
 from config.logs import RedactLinks
 from outcomes import tasks, workflows
 from outcomes.alerts.models import Alert
+from outcomes.audit.models import AuditEvent
 from outcomes.care.models import Channel, CourseKind
 from outcomes.clinics.models import Clinic, User
 from outcomes.delivery import channels
 from outcomes.delivery.channels.base import Guarantee, Outgoing
+from outcomes.responses.models import Remark
 from outcomes.scheduling.models import Schedule
 from tests.browser import NEEDS_CHROMIUM, launched
 from tests.chance import without_chance
@@ -32,8 +34,10 @@ from tests.conftest import NOW
 pytestmark = NEEDS_CHROMIUM
 
 BIRTH_DATE = {"day": "29", "month": "11", "year": "1953"}
-# Who it is, and what was asked and answered.
+OWN_WORDS = "My cousin Zebulon hides the tablets"
+# Who it is, what was asked and answered, and what was typed.
 CANARIES = (
+    *("Zebulon", "hides the tablets"),
     *("Quillon", "Vexbury", "1953-11-29", "29/11/1953", "29 November 1953", "2025550177"),
     *("canary.example", "PHQ", "GAD-7", "Little interest", "better off dead", "Nearly every day"),
 )
@@ -166,6 +170,11 @@ def answer_everything(page: Page, link: str, monkeypatch: pytest.MonkeyPatch) ->
             expect(page.locator("#saved")).to_have_text("Saved")
             page.locator("#next").click()
     page.wait_for_url("**/answer/review/")
+    words = page.get_by_label("Is there anything you want to tell your clinic?")
+    words.fill(f"{OWN_WORDS} " * 40)
+    page.get_by_role("button", name="Send my answers").last.click()
+    expect(page.get_by_role("alert")).to_contain_text("Shorten it")
+    words.fill(OWN_WORDS)
     with monkeypatch.context() as fault:
 
         def refuse(**_arguments: Any) -> None:
@@ -174,7 +183,11 @@ def answer_everything(page: Page, link: str, monkeypatch: pytest.MonkeyPatch) ->
         fault.setattr(workflows, "submit_sitting", refuse)
         page.get_by_role("button", name="Send my answers").first.click()
         expect(page.get_by_role("heading", level=1)).not_to_contain_text("Look over")
+        expect(page.get_by_role("blockquote")).to_have_text(OWN_WORDS)
     page.goto("/answer/review/")
+    expect(words).to_have_value("")
+    words.fill(OWN_WORDS)
+    assert page.evaluate("localStorage.length + sessionStorage.length") == 0
     page.get_by_role("button", name="Send my answers").first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Thank you")
     page.goto(link + "x")
@@ -208,6 +221,8 @@ def test_no_canary_leaves_by_a_side_door(
         cookies = [cookie["value"] for cookie in context.cookies()]
         context.close()
         assert Alert.objects.exists()
+        assert Remark.objects.get().text == OWN_WORDS
+        assert "Zebulon" not in str(list(AuditEvent.objects.values()))
         tasks.send_alerts()
 
     mails = [f"{each.subject} {each.body} {each.alternatives}" for each in mail.outbox]
