@@ -28,7 +28,7 @@ from outcomes.care.models import (
 from outcomes.delivery.models import Invitation, OwnPage
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.instruments.watched import WATCHED
-from outcomes.responses.models import QuestionnaireResponse, Score
+from outcomes.responses.models import QuestionnaireResponse, Remark, Score
 from outcomes.review import reach, trajectory
 from outcomes.review.charts import Point
 from outcomes.review.gathered import LISTED, Positive
@@ -45,6 +45,7 @@ from outcomes.scheduling.models import (
 SHOWN = 6
 SCORES_SHOWN = LISTED
 SESSIONS_SHOWN = 8
+REMARKS_SHOWN = 3
 # What can be answered now stands first among these; no patient is asked so much at once.
 AHEAD = 60
 ASKED_COLUMNS = ("state", "opens_at", "due_at", "closes_at", "instrument__code")
@@ -94,6 +95,7 @@ class PatientPage:
             has_calls=Exists(CallRequest.objects.open().filter(**of_patient)),
             has_strays=Exists(Invitation.objects.gone_astray().filter(**of_patient)),
             has_changes=Exists(changes),
+            has_remarks=Exists(Remark.objects.filter(**of_patient)),
         )
 
     def __init__(
@@ -273,6 +275,13 @@ class PatientPage:
     def latest_responses(self) -> list[QuestionnaireResponse]:
         """Return the last questionnaires answered."""
         return list(self.responses_of(self.patient).filter(episode=self.episode)[:SHOWN])
+
+    @cached_property
+    def latest_remarks(self) -> list[Remark]:
+        """Return what the patient added in their own words last."""
+        if self.episode is None or not self.patient.has_remarks:
+            return []
+        return list(self.episode.remarks.newest_first()[:REMARKS_SHOWN])
 
     @property
     def unseen(self) -> int:

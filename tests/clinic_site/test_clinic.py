@@ -28,6 +28,7 @@ SETTINGS = {
     "time_zone": "Europe/London",
     "checks_birth_date": "on",
     "watches_mania": "on",
+    "takes_words": "on",
     "quiet_from": "20:00",
     "quiet_until": "08:00",
     "messages_per_day": "2",

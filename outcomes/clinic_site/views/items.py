@@ -28,5 +28,6 @@ def patient_items(request: StaffRequest, patient_id: UUID) -> HttpResponse:
     most = None if request.GET.get("dates") == "all" else items.COLUMNS_SHOWN
     languages = [get_language() or "en"]
     grids = items.build(episode, languages=languages, most=most) if episode else []
-    context = {"patient": person, "episode": episode, "grids": grids}
+    remarks = episode.remarks.newest_first() if episode else []
+    context = {"patient": person, "episode": episode, "grids": grids, "remarks": remarks}
     return render(request, "clinic_site/patient_items.html", context)

@@ -30,6 +30,7 @@ RESPONSES = QuestionnaireResponse.objects.select_related(
     "corrects",
     "correction",
     "entered_by",
+    "remark",
     "seen_by",
     "loss_confirmed_by",
 )
@@ -52,6 +53,7 @@ def response(request: StaffRequest, response_id: UUID) -> HttpResponse:
         "wording": wording_of(definition, found.language),
         "answers": answers_of(found),
         "results": results_of(found),
+        "remarks": [found.remark],
     }
     return render(request, "clinic_site/response.html", context)
 
