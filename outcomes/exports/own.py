@@ -24,7 +24,7 @@ COLUMNS = ("sent_at", "questionnaire", "kind", "name", "value", "words", "lowest
 def export_own(*, patient: Patient, form: Form, by: Actor, now: datetime) -> bytes:
     """Return a patient's own data as one file, and record that it left.
 
-    JSON holds all of it, CSV (UTF-8, header first) the answers and scores, a row each.
+    JSON holds all of it; CSV (UTF-8, header first) answers, scores and own words, a row each.
     """
     audit.record(
         clinic_id=patient.clinic_id,
@@ -78,6 +78,14 @@ def _document(patient: Patient, now: datetime) -> dict[str, Any]:
             for session in TreatmentSession.objects.filter(episode__patient=patient).in_order()
         ],
         "questionnaires": [_questionnaire(past) for past in own.past(patient)],
+        "remarks": [
+            {
+                "written_at": _utc(remark.written_at),
+                "language": remark.language,
+                "text": remark.text,
+            }
+            for remark in patient.remarks.newest_first()
+        ],
     }
 
 
@@ -117,6 +125,8 @@ def _lines(patient: Patient) -> Iterator[str]:
         for total in past.totals:
             limits = (total.lowest, total.highest)
             yield line_of(*begin, "score", total.title, total.value, "", *limits)
+    for remark in patient.remarks.newest_first():
+        yield line_of(_utc(remark.written_at), "", "remark", "", None, remark.text, None, None)
 
 
 def _utc(at: datetime | None) -> str | None:

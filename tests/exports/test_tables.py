@@ -18,7 +18,9 @@ from outcomes.exports.services import lines, selection_of
 from outcomes.exports.tables import TABLES
 from outcomes.imports.mapping import Map
 from outcomes.imports.services import import_scores
-from outcomes.responses.services import Paper
+from outcomes.responses import services as responses
+from outcomes.responses.models import QuestionnaireResponse
+from outcomes.responses.services import Paper, Words
 from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
 from tests.exports.conftest import Exported, answer, utc
@@ -148,6 +150,18 @@ def test_no_table_holds_a_name_or_a_contact(history: Enrolment, clinic: Clinic) 
     assert "=1+1" in text
     for secret in ("Example", "robin@", "Clara", "1980", "Outcomes"):
         assert secret not in text
+
+
+def test_no_table_holds_what_a_patient_wrote(
+    history: Enrolment, clinic: Clinic, now: datetime
+) -> None:
+    sent = list(QuestionnaireResponse.objects.final().filter(patient=history.patient))
+    words = Words("Zebulon hides them", "en")
+    assert responses.store_remark(words=words, sent=sent, submission_id="x", now=now)
+    for table in TABLES.values():
+        rows = list(lines(table, selection_of(clinic, None, None)))
+        assert rows
+        assert b"Zebulon" not in b"".join(rows)
 
 
 def test_it_exports_no_other_clinic(

@@ -401,6 +401,20 @@ def test_answers_and_totals_come_as_a_table(herself, inside):
     assert (total["value"], total["highest"]) == ("18.0", "27")
 
 
+def test_the_patients_own_words_are_in_both_files(herself, inside):
+    inside.answer_all(2)
+    data = {"sitting_id": "4f3c9ad2-59c3-4f8e-9a80-2d8f8ba4a2b1", "seen": inside.sitting.seen}
+    inside.client.post("/answer/review/", {**data, "remark": "=1+1 is\r\nwhat I slept"})
+    held = json.loads(herself.client.post("/own/data/", {"form": "json"}).content)
+    assert held["remarks"] == [
+        {"written_at": NOW.isoformat(), "language": "en", "text": "=1+1 is\nwhat I slept"}
+    ]
+    table = herself.client.post("/own/data/", {"form": "csv"}).content.decode()
+    [row] = [row for row in csv.DictReader(io.StringIO(table)) if row["kind"] == "remark"]
+    assert row["words"] == "'=1+1 is\nwhat I slept"
+    assert (row["sent_at"], row["value"]) == (NOW.isoformat(), "")
+
+
 def test_data_is_never_given_by_merely_opening_an_address(herself):
     assert herself.client.get("/own/data/").status_code == 405
     assert not AuditEvent.objects.filter(action="export.own_data").exists()
