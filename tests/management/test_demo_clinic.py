@@ -21,7 +21,7 @@ from outcomes.management.demo import demo_summary
 from outcomes.management.simulation.builder import build_demo
 from outcomes.management.simulation.roster import Scene, scene_of
 from outcomes.management.simulation.stage import DEMO_PASSWORD
-from outcomes.responses.models import QuestionnaireResponse
+from outcomes.responses.models import QuestionnaireResponse, Remark
 from outcomes.scheduling import services as scheduling
 from outcomes.scheduling.models import Assignment, AssignmentState
 from tests.conftest import NOW
@@ -48,6 +48,13 @@ def test_the_demo_is_marked_synthetic_and_its_record_is_whole(demo):
     times = list(moments.values_list("at", flat=True))
     assert times == sorted(times)
     assert times[-1] <= NOW
+
+
+@pytest.mark.django_db
+def test_some_patients_of_the_demo_add_words_that_are_marked_as_invented(demo):
+    texts = list(Remark.objects.filter(clinic=demo).values_list("text", flat=True))
+    assert len(texts) > 2
+    assert all(text.startswith("(Invented) ") for text in texts)
 
 
 @pytest.mark.django_db

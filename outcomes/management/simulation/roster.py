@@ -48,6 +48,12 @@ TREATMENT_CHANGES = (
     "Quetiapine stopped by the psychiatrist",
     "Thyroid treatment adjusted by the family doctor",
 )
+# What some add in their own words after so many sessions: invented, and marked as such.
+REMARKS = {
+    2: "(Invented) I slept better this week, but the evenings are still long.",
+    5: "(Invented) Could we talk about driving home?\n\nMy sister can come with me on Thursday.",
+    8: "(Invented) I started working mornings again.",
+}
 
 
 Card = TypeVar("Card")

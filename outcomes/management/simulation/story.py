@@ -27,11 +27,11 @@ from outcomes.delivery.sitting import actor_of, assignments_of
 from outcomes.instruments.models import InstrumentVersion
 from outcomes.management.simulation import model
 from outcomes.management.simulation.model import Kind
-from outcomes.management.simulation.roster import TREATMENT_CHANGES, Part, Scene
+from outcomes.management.simulation.roster import REMARKS, TREATMENT_CHANGES, Part, Scene
 from outcomes.management.simulation.sessions import Fate, draw_fate, record_of
 from outcomes.management.simulation.stage import Stage, is_past
 from outcomes.responses.models import Mode, QuestionnaireResponse
-from outcomes.responses.services import Answers
+from outcomes.responses.services import Answers, Words
 from outcomes.scheduling.models import Assignment, Schedule
 
 # Nobody but the chosen few answers at the very end, so that the open alerts are known.
@@ -57,6 +57,7 @@ class Story:
     episode: EpisodeOfCare = field(init=False)
     course: Course = field(init=False)
     next_look: datetime | None = None
+    remarks: dict[int, str] = field(default_factory=REMARKS.copy)
 
     # -- The clinic --------------------------------------------------------------------------------
 
@@ -317,9 +318,17 @@ class Story:
             mode=mode,
             by=actor_of(invitation),
             now=now,
+            words=self._words(len(sitting)),
         )
         for alert in (alert for submission in submissions for alert in submission.alerts):
             self._page(alert, now)
+
+    def _words(self, questionnaires: int) -> Words | None:
+        # In English: a patient who is asked in another language says nothing here.
+        if questionnaires < 2 or self.patient.language != "en":
+            return None
+        text = self.remarks.pop(len(self.held), "")
+        return Words(text, "en") if text else None
 
     def _fill_in(self, assignment: Assignment, now: datetime) -> dict[str, int | None]:
         definition = self.definitions[assignment.instrument.code].definition
