@@ -19,7 +19,9 @@ from playwright.sync_api import Browser, Page
 from outcomes.care.models import EpisodeOfCare, Patient
 from outcomes.clinics.models import User
 from outcomes.management.simulation.bulk import fill_clinic
+from outcomes.responses import services as responses
 from outcomes.responses.models import Score
+from outcomes.responses.services import Words
 from tests.browser import CHROMIUM, launched
 from tests.clinic_site.conftest import World
 from tests.conftest import NOW
@@ -51,7 +53,17 @@ def fill(world: World, clinician: User) -> Patient:
         pass
     EpisodeOfCare.objects.update(ended_on=None)
     counted = Score.objects.values("patient").annotate(count=Count("pk")).order_by("-count")
-    return Patient.objects.get(pk=counted[0]["patient"])
+    patient = Patient.objects.get(pk=counted[0]["patient"])
+    write(patient)
+    return patient
+
+
+def write(patient: Patient) -> None:
+    """Have a patient add words of their own: lines, and one long word."""
+    sent = patient.responses.final().order_by("submitted_at").last()
+    assert sent is not None
+    words = Words(f"My sister drives me.\n\n{'W' * 200}", "en")
+    responses.store_remark(words=words, sent=[sent], submission_id="screens", now=NOW)
 
 
 def addresses(world: World, patient: Patient) -> dict[str, str]:
@@ -67,6 +79,7 @@ def addresses(world: World, patient: Patient) -> dict[str, str]:
         "patient-band-all": f"{page}?band=1&range=all",
         "compare": of("patient_compare", patient_id=patient.pk),
         "newcomer": world.url("patient"),
+        "answers": of("response", response_id=patient.responses.exclude(remark=None).get().pk),
         "items": of("patient_items", patient_id=patient.pk),
         "summary": of("patient_summary", patient_id=patient.pk),
         "alerts": of("alerts"),
