@@ -163,7 +163,7 @@ def test_it_stays_where_an_answer_is_changed_while_it_is_sent(inside, monkeypatc
     inside.answer_all(1)
 
     def refuse(**_arguments):
-        raise StaleRevision(QuestionnaireResponse.objects.first())
+        raise StaleRevision(QuestionnaireResponse.objects.first(), {})
 
     monkeypatch.setattr(views.workflows, "submit_sitting", refuse)
     reply = send(inside)
@@ -177,7 +177,16 @@ def test_it_stays_where_nothing_is_answered_any_more(inside):
     assert "You have not answered any question yet" in text_of(reply)
     assert is_kept(reply)
     inside.answer_all(0)
-    assert is_kept(send(inside, seen="0.0"))
+    older = f"{inside.sitting.seen.split('.')[0]}.0"
+    assert is_kept(send(inside, seen=older))
+
+
+def test_it_stays_in_sight_where_the_phone_was_used_for_another_link(inside):
+    inside.answer_all(0)
+    reply = send(inside, seen="0123456789ab.1")
+    assert "What you wrote was not sent" in text_of(reply)
+    assert TYPED.split()[0] in text_of(reply)
+    assert not Remark.objects.exists()
 
 
 def test_it_stays_where_the_page_came_in_broken(inside):
