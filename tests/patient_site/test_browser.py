@@ -461,6 +461,17 @@ def test_on_one_page_each_tap_is_saved_and_nothing_moves(page, phone):
     expect(page.get_by_text("please get help now")).to_be_visible()
 
 
+def test_on_one_page_the_enter_key_leaves_nothing_open(page):
+    page.goto("/answer/all/?missing=1")
+    question(page, 1).get_by_label("Several days").focus()
+    page.keyboard.press("Space")
+    expect(question(page, 1).locator(".saved")).to_have_text("Saved")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/answer/all/?missing=1")
+    expect(page.get_by_role("heading", name="15 questions have no answer yet")).to_be_visible()
+    assert stored() == {"1": 1, "10": None}
+
+
 def test_on_one_page_nothing_is_lost_without_a_connection(page):
     page.goto("/answer/all/")
     page.route(SAVE, refuse)
