@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from outcomes import workflows
 from outcomes.alerts.models import Alert, AlertState, CallRequest
 from outcomes.delivery import sitting as tickets
+from outcomes.delivery.models import Link
 from outcomes.patient_site import guards
 from outcomes.responses.models import QuestionnaireResponse, Score
 from tests.browser import NEEDS_CHROMIUM
@@ -337,6 +338,20 @@ def test_a_ticket_that_has_ended_leads_to_a_kind_page(page, invitation):
         "This page had closed: what you just sent was not kept"
     )
     assert stored() == {}
+
+
+def test_a_tap_after_another_patients_link_was_opened_leads_to_a_kind_page(page, other_enrolment):
+    workflows.invite_due(now=NOW)
+    theirs = Link.objects.filter(invitation__patient=other_enrolment.patient)[0]
+    origin = page.url.split("/answer")[0]
+    ticket = tickets.make_ticket(theirs, NOW)
+    page.context.add_cookies([{"name": tickets.COOKIE, "value": ticket, "url": origin}])
+    tap(page, 1)
+    expect(page.get_by_role("heading", level=1)).to_have_text(
+        "Another link was opened on this phone"
+    )
+    expect(page.get_by_role("link", name="Continue")).to_have_count(0)
+    assert not QuestionnaireResponse.objects.exists()
 
 
 def test_an_answer_changed_elsewhere_is_shown_and_not_overwritten(page, phone):
