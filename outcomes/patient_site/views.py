@@ -21,7 +21,14 @@ from outcomes.patient_site import farewell, pages, remembering
 from outcomes.patient_site.arriving import arrival_of, arrived_at
 from outcomes.patient_site.conflicts import show_conflicts
 from outcomes.patient_site.forms import AnswerForm, EveryAnswerForm, SendForm
-from outcomes.patient_site.guards import DEVICE_COOKIE, in_sitting, kindly, lock_soon, say_thanks
+from outcomes.patient_site.guards import (
+    ASKS_AFTER,
+    DEVICE_COOKIE,
+    in_sitting,
+    kindly,
+    lock_soon,
+    say_thanks,
+)
 from outcomes.patient_site.language import speaking
 from outcomes.patient_site.opening import choose_way
 from outcomes.patient_site.sitting import Sitting, Step, build
@@ -252,6 +259,7 @@ def _review(
         "typed": typed,
         "refusal": refusal,
         "longest": Remark.LONGEST,
+        "minutes": ASKS_AFTER.seconds // 60 if tickets.is_on_tablet(sitting.link) else None,
         "arrival": arrival_of(request, sitting),
     }
     return render(request, "patient_site/review.html", context)

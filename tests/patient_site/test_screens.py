@@ -189,6 +189,7 @@ def the_tablet(walk: Walk, patient: Patient, clinician) -> None:
     walk.get("tablet, question", client, "/answer/1/")
     tablet = Phone(client, Link.objects.get(hand_over__isnull=False))
     tablet.answer_all(0)
+    walk.get("tablet, review", client, "/answer/review/")
     tablet.submit()
     walk.get("tablet, thanks", client, "/answer/thanks/")
 

@@ -59,6 +59,7 @@ def test_the_review_has_one_field_that_says_who_reads_it_and_may_stay_empty(insi
     assert "nobody watches it around the clock" in page
     assert "Do you need help now?" in page
     assert "At most 1000 characters" in page
+    assert "tablet" not in page
 
 
 def test_nothing_asks_for_it_before_something_is_answered(inside):
@@ -103,7 +104,10 @@ def test_on_a_tablet_too(inside, patient, clinician):
     tablet.post("/tablet/start/", BIRTH_DATE)
     phone = Phone(tablet, HandOver.objects.get().link)
     phone.answer_all(0)
-    assert "textarea" in text_of(tablet.get("/answer/review/"))
+    reply = tablet.get("/answer/review/")
+    assert "textarea" in text_of(reply)
+    assert reply.headers["Refresh"].startswith("120; ")
+    assert "After 2 minutes this tablet asks whether you are still there" in text_of(reply)
     send(phone)
     assert Remark.objects.get().mode == Mode.KIOSK
     assert "moved house" not in text_of(tablet.get("/answer/thanks/"))
