@@ -137,7 +137,8 @@ def _ended(held: Durability, measure: Measure) -> str:
         days,
     ) % {"n": days}
     if any(measure.points[place].at == held.lost_at for place in measure.confirmed):
-        return f"{lost} {_('A clinician has confirmed the loss.')}"
+        confirmed = _("A clinician has confirmed the loss.")
+        return f"{lost} {confirmed}"
     return lost
 
 
