@@ -25,14 +25,14 @@ from outcomes.exports.services import export
 from outcomes.exports.tables import TABLES
 from outcomes.instruments.models import Instrument, InstrumentVersion
 from outcomes.responses import services as responses
-from outcomes.responses.models import Mode, QuestionnaireResponse, Score
+from outcomes.responses.models import Mode, QuestionnaireResponse, Remark, Score
 from outcomes.scheduling.models import Assignment, Schedule, ScheduleRule
 from outcomes.workflows import Enrolment
 
 Exported = Callable[..., list[dict[str, str]]]
 COPIED: tuple[type[models.Model], ...] = (
     User, Clinic, Patient, Instrument, InstrumentVersion, Schedule, ScheduleRule, EpisodeOfCare,
-    Course, TreatmentSession, Assignment, QuestionnaireResponse, Score,
+    Course, TreatmentSession, Assignment, Remark, QuestionnaireResponse, Score,
 )  # fmt: skip
 ITEMS = {"PHQ-9": 10, "GAD-7": 8}
 
