@@ -29,6 +29,7 @@ COLUMNS = (
     "change_from_baseline",
     "percent_change",
     "response",
+    "course",
     "session_number",
     "drug",
     "route",
@@ -126,7 +127,8 @@ def _score(row: Row, zone: ZoneInfo, turns: Mapping[StoredScore, str]) -> list[o
 
 def _given(session: TreatmentSession | None) -> tuple[object, ...]:
     if session is None:
-        return (None,) * 5
+        return (None,) * 6
     dose = session.dose_amount
     amount = None if dose is None else f"{dose.normalize():f}"
-    return session.number, session.drug, session.route, amount, session.dose_unit
+    given = (session.drug, session.route, amount, session.dose_unit)
+    return session.course.kind, session.number, *given

@@ -50,6 +50,21 @@ def test_each_sessions_row_says_what_was_given(world: World, as_clinician: Clien
     assert words == "3, 1 Feb 2026 Ketamine Intravenous 40 mg"
 
 
+def test_where_there_are_two_courses_a_session_is_named_with_its_own(
+    world: World, as_clinician: Client
+) -> None:
+    def rows() -> str:
+        html = as_clinician.get(world.url("patient")).content.decode()
+        return html.partition('id="per-session"')[2].partition("</details>")[0]
+
+    assert "Induction" not in rows()
+    first = world.session.course
+    first.pk, first.kind, first.started_at = None, "maintenance", NOW
+    first._state.adding = True
+    first.save()
+    assert "Induction" in rows()
+
+
 def test_it_says_why_a_bipolar_patient_is_not_watched_for_mania(
     world: World, as_clinician: Client
 ) -> None:

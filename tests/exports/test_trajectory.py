@@ -58,10 +58,10 @@ def test_beside_a_sessions_number_stands_what_was_given(
     history: Enrolment, clinician: User
 ) -> None:
     content = signed_in(clinician).get(address(history)).content.decode()
-    names = ("session_number", "drug", "route", "dose_amount", "dose_unit")
+    names = ("course", "session_number", "drug", "route", "dose_amount", "dose_unit")
     given = [tuple(row[name] for name in names) for row in csv.DictReader(io.StringIO(content))]
-    assert given[0] == ("", "", "", "", "")  # before the first session
-    assert given[-1] == ("3", "Ketamine", "iv", "40.5", "mg")
+    assert given[0] == ("", "", "", "", "", "")  # before the first session
+    assert given[-1] == ("induction", "3", "Ketamine", "iv", "40.5", "mg")
 
 
 def test_that_it_left_is_recorded(history: Enrolment, clinician: User) -> None:
