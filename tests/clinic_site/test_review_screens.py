@@ -108,6 +108,7 @@ def keep(page: Page, name: str) -> None:
     page.emulate_media(media="screen")
 
 
+@pytest.mark.thorough
 def test_the_pages_opened_before_a_session_have_no_barrier(
     chromium: Browser, world: World, as_clinician: Client, clinician: User
 ) -> None:

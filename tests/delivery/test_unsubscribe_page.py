@@ -26,7 +26,7 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.mark.parametrize("width", [375, 1280])
+@pytest.mark.parametrize("width", [375, pytest.param(1280, marks=pytest.mark.thorough)])
 def test_the_page_asks_stops_and_has_no_barriers(
     browser: Browser, live_server, enrolment: Enrolment, settings, width: int
 ) -> None:

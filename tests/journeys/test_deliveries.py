@@ -90,6 +90,7 @@ def test_the_delivery_pages(
     look(page, f"delivery-{scheme}-hand-over")
 
 
+@pytest.mark.thorough
 def test_a_row_is_a_glance_on_a_phone_and_a_line_at_a_desk(
     open_page: OpenPage, asked: Patient, clinic: Clinic, admin: User
 ) -> None:

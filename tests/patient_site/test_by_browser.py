@@ -66,6 +66,7 @@ def tab_to(page: Page, wanted: str) -> None:
     pytest.fail(f"Tab never came to {wanted}")
 
 
+@pytest.mark.thorough
 def test_everything_is_answered_and_sent_by_keyboard_alone(page: Page, phone: Phone):
     page.goto(phone.path)
     for name, value in BIRTH_DATE.items():

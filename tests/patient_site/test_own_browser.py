@@ -61,6 +61,7 @@ def press(page: Page, name: str, role: str = "button") -> None:
     raise AssertionError(f"{name} cannot be reached by the Tab key")
 
 
+@pytest.mark.thorough
 def test_a_patient_finds_their_way_by_keyboard_and_meets_no_barrier(page):
     seen = {"the door": barriers(page)}
     page.get_by_label("Day").focus()
