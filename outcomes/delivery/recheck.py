@@ -196,8 +196,7 @@ class Facts:
         hours = (patient.time_zone, clinic.quiet_from, clinic.quiet_until)
         if until := quiet.quiet_until(now, *hours):
             return Wait(until, "quiet hours")
-        assert message.link is not None
-        if until := _own_hour_of(message, now, self._open[message.link.invitation_id]):
+        if until := self._own_hour_of(message, now):
             return Wait(until, "the patient's hour")
         sent_today = quiet.count_of_the_day(self._sent[patient.pk], now, patient.time_zone)
         if sent_today < clinic.messages_per_day:
@@ -206,26 +205,27 @@ class Facts:
         midnight = local_instant(today + timedelta(days=1), time(0), patient.time_zone)
         return Wait(quiet.quiet_until(midnight, *hours) or midnight, "messages of the day")
 
+    def _own_hour_of(self, message: Message, now: datetime) -> datetime | None:
+        """Return the hour before which the patient wants no message, while it is to come today.
+
+        It never loses a questionnaire: an hour that is quiet by now, or after the first one closes,
+        is void.
+        """
+        clinic, patient = message.clinic, message.patient
+        assert patient is not None
+        clock = patient.asked_from
+        if clock is None or quiet.is_quiet_at(clock, clinic.quiet_from, clinic.quiet_until):
+            return None
+        assert message.link is not None
+        until = quiet.own_hour_after(now, patient.time_zone, clock)
+        closes_at = self._open[message.link.invitation_id]
+        return None if until and until >= closes_at else until
+
 
 def _pause_of(message: Message, now: datetime) -> datetime | None:
     """Return until when the patient has paused messages; None where they have not."""
     assert message.patient is not None
     return message.patient.paused_until if message.patient.is_paused(now) else None
-
-
-def _own_hour_of(message: Message, now: datetime, closes_at: datetime) -> datetime | None:
-    """Return the hour before which the patient wants no message, while it is still to come today.
-
-    It never loses a questionnaire: an hour that is quiet by now, or after the first one closes, is
-    void.
-    """
-    clinic, patient = message.clinic, message.patient
-    assert patient is not None
-    clock = patient.asked_from
-    if clock is None or quiet.is_quiet_at(clock, clinic.quiet_from, clinic.quiet_until):
-        return None
-    until = quiet.own_hour_after(now, patient.time_zone, clock)
-    return None if until and until >= closes_at else until
 
 
 def _page(message: Message) -> Page:
