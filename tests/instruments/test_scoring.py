@@ -41,6 +41,7 @@ def _every_form(items: int, starts: Mapping[int, str]) -> Iterator[tuple[int, st
     return ((total, severity[total]) for total in totals)
 
 
+@pytest.mark.thorough
 def test_every_possible_phq9_agrees_with_a_second_implementation() -> None:
     starts = {0: "none-minimal", 5: "mild", 10: "moderate", 15: "moderately severe", 20: "severe"}
     link_ids = [str(number) for number in range(1, 10)]

@@ -275,7 +275,14 @@ def test_a_request_that_arrives_late_overwrites_nothing(page):
     assert stored() == {"9": 3}
 
 
-@pytest.mark.parametrize("button", ["Next", "Back", "Skip this question"])
+@pytest.mark.parametrize(
+    "button",
+    [
+        "Next",
+        pytest.param("Back", marks=pytest.mark.thorough),
+        pytest.param("Skip this question", marks=pytest.mark.thorough),
+    ],
+)
 def test_a_button_pressed_without_a_connection_is_followed_once_it_is_back(page, button):
     tap(page, 1)
     at(page, 2)
@@ -513,6 +520,7 @@ def test_on_one_page_an_answer_changed_after_a_lost_reply_is_stored(page):
     assert stored() == {"9": 3}
 
 
+@pytest.mark.thorough
 def test_what_changed_elsewhere_is_shown_though_the_line_fails_right_after(page, phone):
     page.goto("/answer/all/")
     phone.let_in()

@@ -169,9 +169,8 @@ def press_everything(page: Page, address: str, trail: tuple[int, ...], seen: dic
             press_everything(page, address, (*trail, number), seen)
 
 
-@pytest.mark.parametrize(
-    "checks_birth_date", [True, pytest.param(False, marks=pytest.mark.thorough)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("checks_birth_date", [True, False])
 def test_a_robot_that_runs_scripts_and_presses_everything_sees_and_changes_nothing(
     page: Page, phone: Phone, clinic: Clinic, checks_birth_date: bool
 ):

@@ -182,6 +182,7 @@ def test_on_one_page_a_gate_opens_what_it_leads_to(
     context.close()
 
 
+@pytest.mark.thorough
 def test_on_one_page_a_line_that_fails_delays_what_a_gate_opens_and_no_tap(
     chromium: Browser, live_server, enrolment: Enrolment
 ) -> None:
