@@ -143,8 +143,12 @@ def test_only_what_chance_wrote_is_left_out_of_the_search() -> None:
     address = "http://127.0.0.1:8000/a/5olGADaWCE_dhz9yehv21urqjpwx9abr_gq3zh0wmdy/"
     assert without_chance(address) == "http://127.0.0.1:8000/a/…/"
     assert without_chance("UUID('0198a1f0-1980-7000-8000-00000000000a')") == "UUID('…')"
-    said = "PHQ-9 of robin@patient.example, 1980-05-17; /c/north/patients/gad-7-and-ketamine/"
-    assert without_chance(said) == said
+    assert without_chance('id="1980291af26c-1-0" name="1980291af26c"') == 'id="…" name="…"'
+    for said in (
+        "PHQ-9 of robin@patient.example, 1980-05-17; /c/north/patients/gad-7-and-ketamine/",
+        "+447911123456, 447911123456",
+    ):
+        assert without_chance(said) == said
 
 
 def test_a_link_in_a_log_line_is_redacted(capsys: pytest.CaptureFixture[str]) -> None:
