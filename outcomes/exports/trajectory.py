@@ -91,7 +91,7 @@ def _turns(clinic: Clinic, measure: Measure) -> Iterator[tuple[StoredScore, str]
     if rules is None:
         return
     scored = measure.scored
-    story = tell(measure.baseline.point, measure.points, rules, measure.confirmed)
+    story = tell(measure.baseline.point, measure.panel.points, rules, measure.confirmed)
     for place, turn in ((story.responded, "met"), (story.first_lost, "lost")):
         if place is not None:
             yield scored[place], turn

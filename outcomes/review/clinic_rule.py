@@ -27,7 +27,7 @@ def loss_to_confirm(measure: Measure, clinic: Clinic) -> StoredScore | None:
     rules = clinic_rules(clinic, measure.definition, measure.scale)
     if rules is None:
         return None
-    story = tell(measure.baseline.point, measure.points, rules, measure.confirmed)
+    story = tell(measure.baseline.point, measure.panel.points, rules, measure.confirmed)
     return None if story.unconfirmed is None else measure.scored[story.unconfirmed]
 
 

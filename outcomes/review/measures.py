@@ -42,18 +42,13 @@ class Measure:
     entries: tuple[tuple[StoredScore, Point | None], ...]  #: in order of time
 
     @property
-    def points(self) -> list[Point]:
-        """Return the scores that have a value, in order of time."""
-        return [point for _score, point in self.entries if point is not None]
-
-    @property
     def scored(self) -> list[StoredScore]:
-        """Return what is stored of each of `points`."""
+        """Return what is stored of each of the panel's points."""
         return [score for score, point in self.entries if point is not None]
 
     @property
     def confirmed(self) -> set[int]:
-        """Return the places in `points` by which a clinician has confirmed a loss of response."""
+        """Return the places in `scored` by which a clinician has confirmed a loss of response."""
         return {place for place, row in enumerate(self.scored) if row.loss_confirmed_at}
 
     @property

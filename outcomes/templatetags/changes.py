@@ -106,7 +106,7 @@ def held_words(measure: Measure, clinic: Clinic, zone: str) -> str:
     `zone` is the time zone whose dates are written.
     """
     rules = clinic_rule.clinic_rules(clinic, measure.definition, measure.scale)
-    start, points = measure.baseline.point, measure.points
+    start, points = measure.baseline.point, measure.panel.points
     held = durability(start, points, rules, measure.confirmed) if rules else None
     if held is None:
         return ""
@@ -136,7 +136,7 @@ def _ended(held: Durability, measure: Measure) -> str:
         "From first response to its loss: %(n)d days.",
         days,
     ) % {"n": days}
-    if any(measure.points[place].at == held.lost_at for place in measure.confirmed):
+    if any(measure.panel.points[place].at == held.lost_at for place in measure.confirmed):
         confirmed = _("A clinician has confirmed the loss.")
         return f"{lost} {confirmed}"
     return lost

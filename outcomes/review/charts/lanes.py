@@ -221,16 +221,15 @@ def draw_dates(parts: list[str], sheet: Sheet, y: float) -> float:
     room = width_of("30 Sep", form.size) + 16
     most = (sheet.x.right - sheet.x.left) / room
     base = y + 6 + form.size
-    drawn, taken = [], []
+    drawn = []
     year = None
     for x in sheet.today:
         drawn.append(svg.line(x, y, x, y + 5, stroke=svg.INK))
         drawn.append(svg.text(x, base, _("today"), size=form.size, anchor="middle"))
-        taken.append(x)
     for at in date_ticks(sheet.x.start, sheet.x.end, zone, most):
         x, local = sheet.x(at), at.astimezone(zone)
         drawn.append(svg.line(x, y, x, y + 5, stroke=svg.FRAME))
-        if any(abs(x - other) < room for other in taken):
+        if any(abs(x - other) < room for other in sheet.today):
             continue
         told = [words.day_month(local)]
         if local.year != year:
