@@ -118,9 +118,10 @@ else:
         DATABASES["default"]["ENGINE"] = "config.postgresql"
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # A host that stands still within a transaction must not keep its locks: patients wait for them.
+    # A host that stands still within a transaction must not keep its locks: patients wait for them,
+    # and what it had claimed must be free before its lease (45 s) is out.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
-        "options", "-c idle_in_transaction_session_timeout=60s"
+        "options", "-c idle_in_transaction_session_timeout=20s"
     )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

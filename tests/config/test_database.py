@@ -18,7 +18,7 @@ def test_a_host_that_stands_still_within_a_transaction_loses_its_locks() -> None
         pytest.skip("no PostgreSQL: set DATABASE_URL to one")
     with connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
-        assert cursor.fetchone() == ("1min",)
+        assert cursor.fetchone() == ("20s",)
 
 
 @pytest.mark.parametrize(
