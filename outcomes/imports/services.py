@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from typing import TypeVar
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import F
 
 from outcomes.audit import services as audit
@@ -29,6 +30,8 @@ from outcomes.instruments.models import InstrumentVersion
 from outcomes.responses.models import Mode, QuestionnaireResponse, ResponseStatus, Score
 from outcomes.responses.services import scores_of
 from outcomes.scheduling import services as scheduling
+
+Thing = TypeVar("Thing")
 
 # A score that came as a number was not computed here, so no version of our scoring is named.
 NOT_SCORED_HERE = "imported"
@@ -74,10 +77,10 @@ class _Work:
 
 def preview(*, clinic: Clinic, plan: Map, content: bytes, now: datetime) -> Preview:
     """Return what importing the file would do; raises ImportRefused with every problem."""
-    return _prepare(clinic, plan, content, now).preview
+    versions = _versions(clinic)
+    return _prepare(clinic, plan, _read(plan, versions, content, now), versions, now).preview
 
 
-@transaction.atomic
 def import_scores(
     *, clinic: Clinic, plan: Map, content: bytes, by: Actor, now: datetime
 ) -> Preview:
@@ -85,32 +88,50 @@ def import_scores(
 
     Raises ImportRefused with every problem, and then nothing is written.
     """
-    # One import of a clinic at a time, so that the next sees what this one wrote. Patients may go
-    # on answering: a lock on the key itself would make them wait.
-    Clinic.objects.select_for_update(no_key=True).get(pk=clinic.pk)
-    work = _prepare(clinic, plan, content, now)
-    made = list(_responses(clinic, plan, work, by, now))
-    responses = QuestionnaireResponse.objects.bulk_create([one for one, _ in made], _AT_ONCE)
-    Score.objects.bulk_create([score for _, scores in made for score in scores], _AT_ONCE)
-    _record(clinic, plan, content, responses, by, now)
-    # What is to be asked keeps its distance from what was answered on paper, too.
-    episodes = {response.episode_id for response in responses}
-    for part in _parts(sorted(map(str, episodes))):
-        keys = [UUID(key) for key in part]
-        courses = Course.objects.filter(episode__in=keys, ended_at=None)
-        scheduling.request_plan(courses.values_list("pk", flat=True))
-    return work.preview
+    # A large file takes long to read, so that is done before anything could have to wait for it.
+    versions = _versions(clinic)
+    reading = _read(plan, versions, content, now)
+    # Patients may go on answering: neither the clinic's key nor its audit chain is locked.
+    with audit.atomic():
+        # One import of a clinic at a time, so that the next sees what this one wrote.
+        Clinic.objects.select_for_update(no_key=True).get(pk=clinic.pk)
+        work = _prepare(clinic, plan, reading, versions, now)
+        responses = []
+        for made in _parts(_responses(clinic, plan, work, by, now)):
+            responses += QuestionnaireResponse.objects.bulk_create([one for one, _ in made])
+            Score.objects.bulk_create([score for _, scores in made for score in scores], _AT_ONCE)
+        _record(clinic, plan, content, responses, by, now)
+        # What is to be asked keeps its distance from what was answered on paper, too.
+        episodes = {response.episode_id for response in responses}
+        for part in _parts(sorted(map(str, episodes))):
+            keys = [UUID(key) for key in part]
+            courses = Course.objects.filter(episode__in=keys, ended_at=None)
+            scheduling.request_plan(courses.values_list("pk", flat=True))
+        return work.preview
 
 
-def _prepare(clinic: Clinic, plan: Map, content: bytes, now: datetime) -> _Work:
-    versions = {
-        version.instrument.code: version
-        for version in InstrumentVersion.objects.used_by(clinic.pk).select_related("instrument")
-    }
+def _versions(clinic: Clinic) -> dict[str, InstrumentVersion]:
+    used = InstrumentVersion.objects.used_by(clinic.pk).select_related("instrument")
+    return {version.instrument.code: version for version in used}
+
+
+def _read(
+    plan: Map, versions: dict[str, InstrumentVersion], content: bytes, now: datetime
+) -> Reading:
     definitions = {code: version.definition for code, version in versions.items()}
     if problems := list(definition_problems(plan, definitions)):
         raise ImportRefused(problems)
-    reading = read(read_rows(content, plan.delimiter), plan, definitions, now)
+    return read(read_rows(content, plan.delimiter), plan, definitions, now)
+
+
+def _prepare(
+    clinic: Clinic,
+    plan: Map,
+    reading: Reading,
+    versions: dict[str, InstrumentVersion],
+    now: datetime,
+) -> _Work:
+    definitions = {code: version.definition for code, version in versions.items()}
     numbered = {_submission_id(clinic.pk, found): found for found in reading.measurements.values()}
     stored = dict(_stored(clinic, list(numbered)))
     problems = [
@@ -145,9 +166,10 @@ def _additions(found: Measurement, known: dict[str, float]) -> list[str]:
     return [f"{scale} cannot be added to what was" for scale in added]
 
 
-def _parts(names: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(names), _AT_ONCE):
-        yield names[start : start + _AT_ONCE]
+def _parts(things: Iterable[Thing]) -> Iterator[list[Thing]]:
+    rest = iter(things)
+    while part := list(islice(rest, _AT_ONCE)):
+        yield part
 
 
 def _stored(clinic: Clinic, numbers: list[str]) -> Iterator[tuple[str, dict[str, float]]]:

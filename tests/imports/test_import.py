@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from outcomes.alerts.models import Alert
 from outcomes.audit.models import SYSTEM, AuditEvent
@@ -42,6 +44,17 @@ def imported(clinic: Clinic, now: datetime) -> Import:
         return import_scores(clinic=into, plan=plan, content=content, by=SYSTEM, now=now)
 
     return run
+
+
+def test_while_a_file_is_written_nobody_waits_for_the_audit_chain(imported: Import) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        imported()
+
+    asked_for = [query["sql"] for query in asked]
+    chained = [n for n, sql in enumerate(asked_for) if '"outcomes_auditchain"' in sql]
+    written = [n for n, sql in enumerate(asked_for) if 'INSERT INTO "outcomes_score"' in sql]
+    assert written
+    assert min(chained) > max(written)
 
 
 def test_a_total_is_stored_as_it_was_measured(
