@@ -18,7 +18,7 @@ from socket import socket
 from django.apps import apps
 
 from bench.figures import Figure, milliseconds, percentile
-from bench.people import Form, make_forms
+from bench.people import Form, analyse, make_forms
 from outcomes.management.commands.up import children
 
 ROUNDS = 6
@@ -87,6 +87,7 @@ def measure(now: datetime) -> Iterator[Figure]:
     with both_served() as (ours, theirs):
         product, bare = Side(ours, SUBMIT), Side(theirs, "/bare/{}/")
         forms = make_forms(forms_needed(LOADS, ROUNDS), now, prefix="submit")
+        analyse()
         visits = iter([form] for form in forms)
         yield from compare("submit", product, bare, visits, LOADS, ROUNDS, TARGET)
 
@@ -142,24 +143,23 @@ def rows_stored() -> Counter[str]:
 
 
 @contextmanager
-def both_served(threads: int | None = None) -> Iterator[tuple[int, int]]:
+def both_served(options: Sequence[str] = ()) -> Iterator[tuple[int, int]]:
     """Serve the product and the bare view, each in a process of its own; yield their ports."""
     with (
-        served("config.wsgi:application", "config.settings", threads) as ours,
-        served("bench.bare_wsgi:application", "bench.settings", threads) as theirs,
+        served("config.wsgi:application", "config.settings", options) as ours,
+        served("bench.bare_wsgi:application", "bench.settings", options) as theirs,
     ):
         yield ours, theirs
 
 
 @contextmanager
-def served(application: str, settings: str, threads: int | None = None) -> Iterator[int]:
-    """Serve an application as `manage.py up` does, or with so many threads; yield the port."""
+def served(application: str, settings: str, options: Sequence[str] = ()) -> Iterator[int]:
+    """Serve an application as `manage.py up` does, but for these options; yield the port."""
     with socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    command = [*list(next(iter(children(port))).command)[:-1], application]
-    if threads is not None:
-        command[command.index("--blocking-threads") + 1] = str(threads)
+    # Of an option that is given twice the last one holds.
+    command = [*list(next(iter(children(port))).command)[:-1], *options, application]
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": settings}
     server = subprocess.Popen(command, env=environment)
     try:

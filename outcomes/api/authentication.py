@@ -52,7 +52,7 @@ class SittingAuthentication(SessionAuthentication):
     def authenticate(self, request: Request) -> tuple[AnonymousUser, Link]:
         """Return nobody as user and, as credential, the link; the view asks if it still opens."""
         link = sitting.find_ticket(
-            request.COOKIES.get(sitting.COOKIE, ""), timezone.now(), related=["invitation"]
+            request.COOKIES.get(sitting.COOKIE, ""), timezone.now(), links=sitting.LEAN
         )
         if link is None:
             raise AuthenticationFailed(_("Open the link in your message again."))

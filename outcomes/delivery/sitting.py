@@ -15,6 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core import signing
+from django.db.models import QuerySet
 
 from outcomes.audit.models import Actor
 from outcomes.care.models import Patient
@@ -30,7 +31,13 @@ LASTS = timedelta(hours=2)  # since it was last used, to within RENEWED_AFTER
 RENEWED_AFTER = timedelta(minutes=10)
 # On a tablet that goes from hand to hand: since the last page asked for.
 LASTS_ON_TABLET = timedelta(minutes=3)
-WHOLE = ("invitation__patient", "invitation__clinic")
+# What a page needs of a link, and what a tap does: there the rest is read when asked for.
+WHOLE = Link.objects.select_related("hand_over", "invitation__patient", "invitation__clinic")
+LEAN = Link.objects.select_related("hand_over", "invitation").only(
+    *("clinic", "revoked_at", "hand_over__link", "invitation__clinic", "invitation__patient"),
+    *("invitation__opens_at", "invitation__closes_at", "invitation__locked_at"),
+    *("invitation__completed_at", "invitation__revoked_at"),
+)
 # What is left when all is sent: it opens the thank-you page and nothing else.
 RECEIPT_COOKIE = "thanks"
 RECEIPT_LASTS = timedelta(minutes=10)
@@ -43,13 +50,13 @@ def make_ticket(link: Link, now: datetime) -> str:
     return _seal(link, COOKIE, now)
 
 
-def find_ticket(text: str, now: datetime, related: Sequence[str] = WHOLE) -> Link | None:
+def find_ticket(text: str, now: datetime, links: QuerySet[Link] = WHOLE) -> Link | None:
     """Return the link of a genuine ticket not unused for two hours, whatever became of the link.
 
     A ticket on a tablet lasts three minutes, and every page gives it anew.
-    `related` is read along: a page shows patient and clinic, an answer needs the invitation only.
+    `links` says what is read of it: WHOLE for a page, which shows patient and clinic, or LEAN.
     """
-    return _open(text, COOKIE, now, LASTS, related)
+    return _open(text, COOKIE, now, LASTS, links)
 
 
 def renew_ticket(text: str, link: Link, now: datetime) -> str:
@@ -102,7 +109,7 @@ def _seal(link: Link, purpose: str, now: datetime) -> str:
 
 
 def _open(
-    text: str, purpose: str, now: datetime, lasts: timedelta, related: Sequence[str] = WHOLE
+    text: str, purpose: str, now: datetime, lasts: timedelta, links: QuerySet[Link] = WHOLE
 ) -> Link | None:
     try:
         content = _read(text, purpose)
@@ -111,7 +118,6 @@ def _open(
     age = _age(content, now)
     if age > lasts:
         return None
-    links = Link.objects.select_related("hand_over", *related)
     link = next(iter(links.filter(pk=UUID(content["link"]))), None)
     is_left = link is not None and is_on_tablet(link) and age > LASTS_ON_TABLET
     return None if is_left else link

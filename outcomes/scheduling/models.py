@@ -121,6 +121,8 @@ class AssignmentState(models.TextChoices):
     SUPERSEDED = "superseded", _("Superseded")
 
 
+# No answer to it was ever saved.
+NOT_BEGUN = (AssignmentState.PLANNED, AssignmentState.OPEN)
 UNDER_WAY = (AssignmentState.OPEN, AssignmentState.STARTED)
 ANSWERABLE = (AssignmentState.PLANNED, *UNDER_WAY)
 # What planning never moves or withdraws: the patient has met it.

@@ -144,7 +144,7 @@ def note_opened(*, link: Link, now: datetime) -> None:
 def revoke_invitation(*, invitation: Invitation, reason: str, by: Actor, now: datetime) -> None:
     """End an invitation and everything of it that is not sent yet."""
     Invitation.objects.filter(pk=invitation.pk).update(revoked_at=now, revoked_reason=reason)
-    _cancel_unsent(invitation, reason)
+    stop_sending(invitation=invitation, reason=reason)
     _record(invitation, by, now, "invitation.revoked", {"reason": reason})
 
 
@@ -166,14 +166,14 @@ def finish_invitations(*, assignment: Assignment, now: datetime) -> None:
     answered = Invitation.objects.filter(
         ~Exists(still_asked), assignments=assignment, completed_at=None, revoked_at=None
     )
-    for invitation in answered.only("pk"):
-        Invitation.objects.filter(pk=invitation.pk).update(completed_at=now)
-        _cancel_unsent(invitation, "answered")
+    found = list(answered.values_list("pk", "links"))
+    if found:
+        Invitation.objects.filter(pk__in={key for key, _ in found}).update(completed_at=now)
+        _cancel_unsent([link for _, link in found], "answered")
 
 
-def _cancel_unsent(invitation: Invitation, reason: str) -> None:
+def _cancel_unsent(links: Collection[UUID], reason: str) -> None:
     # By their keys: a join in an UPDATE would become a subquery over the whole outbox.
-    links = list(invitation.links.values_list("pk", flat=True))
     Message.objects.filter(link__in=links).unsent().update(
         state=MessageState.CANCELLED, state_reason=reason
     )
@@ -214,7 +214,7 @@ def queue_by_hand(*, invitation: Invitation, channel: Channel | str, now: dateti
 
 def stop_sending(*, invitation: Invitation, reason: str) -> None:
     """Cancel everything of an invitation that is not sent yet; its links stay open."""
-    _cancel_unsent(invitation, reason)
+    _cancel_unsent(list(invitation.links.values_list("pk", flat=True)), reason)
 
 
 def queue_first_messages(

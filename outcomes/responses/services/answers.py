@@ -22,7 +22,7 @@ from outcomes.responses.models import (
     ResponseStatus,
     Score,
 )
-from outcomes.scheduling.models import Assignment
+from outcomes.scheduling.models import NOT_BEGUN, Assignment
 
 Answers = Mapping[str, int | None]
 
@@ -92,15 +92,15 @@ def lock(assignment_id: UUID, invitation_id: UUID | None = None) -> Held:
     current = QuestionnaireResponse.objects.filter(
         assignment=assignment_id, status__in=(ResponseStatus.IN_PROGRESS, ResponseStatus.FINAL)
     )
-    assignments = Assignment.objects.filter(pk=assignment_id)
-    if invitation_id is not None:
-        assignments = assignments.filter(invitations=invitation_id)
     # One query where an answer was saved before, so for every tap but the first.
     if begun := _lock_begun(current, invitation_id):
         return begun
+    assignments = Assignment.objects.filter(pk=assignment_id)
+    if invitation_id is not None:
+        assignments = assignments.filter(invitations=invitation_id)
     assignment = assignments.select_for_update(of=("self",)).get()
-    # Another window may have begun it while this one waited.
-    is_begun = bool(current.values_list("pk")[:1])
+    # Another window may have begun it while this one waited: the locked row tells.
+    is_begun = assignment.state not in NOT_BEGUN
     return (is_begun and _lock_begun(current, invitation_id)) or Held(assignment, None)
 
 

@@ -19,6 +19,7 @@ from outcomes.scheduling import engine
 from outcomes.scheduling.definition import RuleSpec, ScheduleSpec
 from outcomes.scheduling.models import (
     FIXED,
+    NOT_BEGUN,
     UNDER_WAY,
     Assignment,
     AssignmentState,
@@ -259,9 +260,9 @@ def open_due(*, assignments: Iterable[Assignment], now: datetime) -> int:
 
 def start(*, assignment: Assignment) -> None:
     """Mark an assignment as begun by the patient."""
-    Assignment.objects.filter(
-        pk=assignment.pk, state__in=(AssignmentState.PLANNED, AssignmentState.OPEN)
-    ).update(state=AssignmentState.STARTED)
+    Assignment.objects.filter(pk=assignment.pk, state__in=NOT_BEGUN).update(
+        state=AssignmentState.STARTED
+    )
 
 
 def sendable_instrument(*, code: str, clinic_id: UUID) -> Instrument | None:
