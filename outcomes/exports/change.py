@@ -106,7 +106,7 @@ CHANGE = Described(
             "where the numbers of the measurements come from",
             values={
                 "source": "the imported source numbers them",
-                "order": "counted in order of time: every asking, answered or missed, every "
+                "order": "counted in order of time: every asking, answered, open or missed, every "
                 "filling-in nobody asked for, and every moment at which anything was imported",
             },
         ),
@@ -211,8 +211,10 @@ def _measurements(clinic_id: UUID, question: Question) -> dict[UUID, Measurement
     unanswered = Assignment.objects.filter(
         clinic_id=clinic_id, instrument__code=code, state__in=UNANSWERED
     )
-    for episode_id, due_at in unanswered.values_list("episode_id", "due_at"):
-        own[episode_id].append(Moment(due_at, None, None, f"{code} was asked and not answered"))
+    for episode_id, due_at, state in unanswered.values_list("episode_id", "due_at", "state"):
+        is_over = state == AssignmentState.EXPIRED
+        why = f"{code} was asked and not answered" if is_over else f"{code} is not answered yet"
+        own[episode_id].append(Moment(due_at, None, None, why))
     other: dict[UUID, list[Moment]] = defaultdict(list)
     imported = QuestionnaireResponse.objects.final().filter(clinic_id=clinic_id, mode=Mode.IMPORT)
     for episode_id, at, number in imported.values_list(

@@ -17,6 +17,8 @@ from outcomes.clinics.models import Clinic
 from outcomes.imports.mapping import Map
 from outcomes.imports.services import import_scores
 from outcomes.responses.models import QuestionnaireResponse
+from outcomes.scheduling.models import Assignment
+from outcomes.workflows import Enrolment
 from tests.conftest import NOW
 from tests.imports.conftest import plan_of
 
@@ -166,6 +168,27 @@ def test_without_numbers_of_the_source_what_was_measured_beside_it_keeps_the_pla
     assert {row["record_number"]: row["reason"] for row in third}["8"] == (
         "Measurement 3: BDI-II was not measured."
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("open", "Measurement 1: PHQ-9 is not answered yet. Measurement 2: there is none."),
+        ("started", "Measurement 1: PHQ-9 is not answered yet. Measurement 2: there is none."),
+        (
+            "expired",
+            "Measurement 1: PHQ-9 was asked and not answered. Measurement 2: there is none.",
+        ),
+    ],
+)
+def test_what_is_asked_now_is_told_from_what_was_missed(
+    enrolment: Enrolment, clinic: Clinic, tmp_path: Path, state: str, reason: str
+) -> None:
+    asked = Assignment.objects.filter(instrument__code="PHQ-9").order_by("due_at")[:1]
+    Assignment.objects.filter(pk__in=asked.values("pk")).update(state=state)
+
+    (row,) = run(clinic, "PHQ-9", "mid=5", tmp_path, last="2")
+    assert (row["change"], row["reason"]) == ("", reason)
 
 
 def test_an_export_of_change_is_audited_without_a_score(invented: Clinic, tmp_path: Path) -> None:
