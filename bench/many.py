@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, models
 
-from bench.people import make_clinic
+from bench.people import analyse, make_clinic
 from outcomes import workflows
 from outcomes.audit.models import SYSTEM
 from outcomes.care.models import Channel, Consent, Contact, Course, EpisodeOfCare, Patient
@@ -123,4 +123,5 @@ def bare_tables(*tables: str) -> Iterator[None]:
         for _, definition in indexes:
             cursor.execute(definition)
         for table in tables:
-            cursor.execute(f'VACUUM ANALYZE "{table}"')
+            cursor.execute(f'VACUUM "{table}"')
+    analyse()

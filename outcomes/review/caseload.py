@@ -210,10 +210,13 @@ def build(
     main = main_scale(clinic)
     everyone = Standing.objects.visible_to(user).filter(clinic=clinic)
     rows = everyone.of_clinician(user) if filters.only_mine else everyone
+    if filters.indication:
+        rows = rows.filter(indication=filters.indication)
     if text:
         found = everyone.named(text)
     else:
-        found = _narrowed(rows, filters, now)
+        worklist = worklists.BY_CODE.get(filters.worklist)
+        found = worklist.narrow(rows, now) if worklist else rows
         if after is not None:
             found = _after(found, everyone, after)
     page = list(found.in_order().select_related("seen_by")[: PER_PAGE + 1])
@@ -234,12 +237,6 @@ def find_line(clinic: Clinic, user: User, episode_id: UUID, now: datetime) -> Li
     rows = Standing.objects.visible_to(user).filter(clinic=clinic, episode=episode_id)
     row = rows.select_related("seen_by").first()
     return Line(row, main_scale(clinic), now) if row else None
-
-
-def _narrowed(rows: StandingQuerySet, filters: Filters, now: datetime) -> StandingQuerySet:
-    if worklist := worklists.BY_CODE.get(filters.worklist):
-        rows = worklist.narrow(rows, now)
-    return rows.filter(indication=filters.indication) if filters.indication else rows
 
 
 def _after(rows: StandingQuerySet, everyone: StandingQuerySet, key: UUID) -> StandingQuerySet:

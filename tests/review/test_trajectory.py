@@ -17,6 +17,7 @@ from outcomes.review import caseload, gathered, trajectory
 from outcomes.review.caseload import Filters
 from outcomes.review.change import ScorePoint
 from outcomes.review.measures import change_of, remission_of
+from outcomes.review.models import Standing
 from outcomes.review.worklists import WORKLISTS
 from outcomes.scheduling.models import Assignment
 from outcomes.workflows import Enrolment
@@ -249,6 +250,24 @@ def test_each_worklist_holds_those_its_rule_names(
         code: len(names) for code, names in found.items()
     }
     assert all(count.rule for count in counts)
+
+
+@pytest.mark.parametrize("only_mine", [True, False])
+def test_the_counts_are_those_of_the_chosen_indication(
+    treated: Enrolment, clinic: Clinic, clinician: User, now: datetime, *, only_mine: bool
+) -> None:
+    later = ward(clinic, clinician, now)
+    lines(clinic, clinician, later)
+    Standing.objects.filter(given_name__in=["Yuri", "Abel"]).update(indication="bipolar")
+
+    for code in ("", "overdue"):
+        kept = Filters(worklist=code, only_mine=only_mine, indication="bipolar")
+        page = caseload.build(clinic, clinician, later, kept)
+
+        names = [line.standing.given_name for line in page.lines]
+        assert names == (["Yuri"] if code else ["Yuri", "Abel"])
+        counts = {count.worklist.code: count.n for count in page.counts}
+        assert (page.total, counts["overdue"], counts["alerts"]) == (2, 1, 0)
 
 
 def test_many_are_not_counted_to_the_end(
