@@ -151,7 +151,7 @@ class PatientPage:
     def unwatched(self) -> tuple[str, str]:
         """Return what would watch this patient for mania, and why nothing does; empty if it does.
 
-        Only bipolar depression is watched. The reason is "off" or "no_wording".
+        Only bipolar depression is watched. The reason is "off", "no_wording" or "not_asked".
         """
         episode, clinic = self.episode, self.patient.clinic
         if episode is None or episode.indication != Indication.BIPOLAR or episode.ended_on:
@@ -160,8 +160,11 @@ class PatientPage:
         if not clinic.watches_mania:
             return code, "off"
         version = InstrumentVersion.objects.used_by(clinic.pk).of_code(code).first()
-        is_asked = version is not None and version.definition.is_sendable
-        return ("", "") if is_asked else (code, "no_wording")
+        if version is None or not version.definition.is_sendable:
+            return code, "no_wording"
+        asked = Assignment.objects.filter(episode=episode, instrument=version.instrument_id)
+        is_asked = asked.answerable_after(self.now).exists()
+        return ("", "") if is_asked else (code, "not_asked")
 
     @property
     def found_no_band(self) -> bool:

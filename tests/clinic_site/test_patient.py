@@ -19,6 +19,7 @@ from outcomes.care import services as care
 from outcomes.care.models import Channel, Consent, CourseKind, EpisodeOfCare, TreatmentChange
 from outcomes.clinics.models import User
 from outcomes.delivery.models import Invitation
+from outcomes.scheduling.models import Schedule
 from tests.clinic_site.conftest import World
 from tests.conftest import NOW
 from tests.instruments.test_services import add_words
@@ -80,7 +81,17 @@ def test_it_says_why_a_bipolar_patient_is_not_watched_for_mania(
     assert "Mania is not watched by the ASRM: the watch is switched off in the clinic" in told()
     workflows.change_clinic(clinic=clinic, changes={"watches_mania": True}, by=SYSTEM, now=NOW)
     add_words(clinic, "ASRM", NOW)
+    not_planned = (
+        "Mania is not watched by the ASRM: nothing that is planned for this patient asks it."
+    )
+    assert not_planned in told()
+    courses = EpisodeOfCare.objects.get().courses
+    courses.update(schedule=Schedule.objects.get(code="ketamine-default"), needs_plan=True)
+    workflows.replan_due(now=NOW)
     assert "Mania is not watched" not in told()
+    courses.update(ended_at=NOW, needs_plan=True)
+    workflows.replan_due(now=NOW)
+    assert not_planned in told()
 
 
 def test_the_page_takes_a_counted_handful_of_queries(
