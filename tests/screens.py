@@ -40,7 +40,7 @@ LOOK = """async ([rules, targets]) => {
   const { scrollWidth, clientWidth } = document.documentElement;
   if (scrollWidth > clientWidth) told.push(`${scrollWidth} px wide`);
   for (const it of targets ? document.querySelectorAll(targets) : [])
-    if (it.checkVisibility() && it.getBoundingClientRect().height < 43.9)
+    if (it.checkVisibility() && !it.ariaHidden && it.getBoundingClientRect().height < 43.9)
       told.push(`small: ${it.outerHTML.slice(0, 60)}`);
   return told;
 }"""

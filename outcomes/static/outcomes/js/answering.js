@@ -265,13 +265,7 @@
 
   // A finger or a mouse moves on by itself; arrow keys only choose.
   form.addEventListener("pointerdown", () => { byFinger = true; });
-  form.addEventListener("keydown", (event) => {
-    byFinger = false;
-    if (event.key !== "Enter" || event.target.type !== "radio") return;
-    // A browser presses the form's first button, which may be the one above that skips the rest.
-    event.preventDefault();
-    form.querySelector("button[name=action]").click();
-  });
+  form.addEventListener("keydown", () => { byFinger = false; });
   form.addEventListener("click", (event) => {
     if (event.target.type !== "radio") return;
     pick(questions.find((question) => question.box.contains(event.target)));
