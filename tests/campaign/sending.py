@@ -83,21 +83,21 @@ class _Runs:
 
         keys = self._begin(size.messages, faults)
         dispatchers = self._dispatchers(face)
-        outside, doubtful = self.stage.outside, 0
+        outside, doubtful = self.stage.outside, set()
 
         def look(victim: Process) -> None:
-            # Stopped first, so that what it began and did not record can be counted.
-            nonlocal doubtful
+            # Stopped first, so that each call it began and did not record can be counted, once.
             victim.send(signal.SIGSTOP)
             time.sleep(0.1)
-            begun = Message.objects.filter(state="sending").exclude(begun_at=None)
+            begun = Message.objects.filter(state="sending", sent_at=None).exclude(begun_at=None)
             seen = outside.seen()
-            doubtful += sum(str(key) in seen for key in begun.values_list("pk", flat=True))
+            calls = begun.values_list("pk", "attempts")
+            doubtful.update(call for call in calls if str(call[0]) in seen)
 
         with Killer(dispatchers, (0.3, 1.0), before_kill=look) as killer:
             wait_until(lambda: killer.kills >= size.kills, 240, "all kills are done")
         lost, doubles = self._end(keys, dispatchers), outside.duplicates()
-        allowed = 0 if face == "keyed" else outside.hidden + doubtful
+        allowed = 0 if face == "keyed" else outside.hidden + len(doubtful)
         text = (
             f"{face} provider, {len(keys):,} invitations, {killer.kills} kills, "
             f"{outside.hidden} replies hidden: {lost} lost, {doubles} duplicate effects"
