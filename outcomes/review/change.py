@@ -43,6 +43,7 @@ CHANGE = Rule(
     "This product's definition, after NCQA HEDIS DRR-E (PHQ-9 above 9 at baseline)",
 )
 RESPONSE = Rule(
+    # xgettext:no-python-format
     gettext_noop("Response is an improvement of at least 50 % from baseline."),
     "NCQA HEDIS DRR-E; McInnes 2022, J Affect Disord, doi:10.1016/j.jad.2021.12.097",
 )
