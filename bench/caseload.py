@@ -45,6 +45,10 @@ def measure(now: datetime) -> Iterator[Figure]:
     for query in QUERIES[1:]:
         name = f"  {SIZES[-1]:,} patients, {query[6:]}, p50"
         yield from page(name, user, f"{address}&{query[1:]}", is_short=True)
+    for indication in ("trd", "pain"):
+        standing = Standing.objects.filter(clinic__slug=slug, indication=indication).count()
+        name = f"  the {standing:,} of one indication, p50"
+        yield from page(name, user, f"{address}&indication={indication}", is_short=True)
     yield from page(
         "  the user's own 300, p50", user, address.replace("all", "mine"), is_short=True
     )
@@ -59,7 +63,8 @@ def make(slug: str, size: int, base: int, now: datetime) -> tuple[User, int]:
     """Make a clinic of so many open episodes: ten lived through, the others copies of their lines.
 
     Copies vary in name and in what they need: a fifth is overdue, a tenth unseen, a fiftieth not
-    reached, one in five thousand has an open alert. Returns the last number used for a key.
+    reached, one in a thousand has pain, one in five thousand an open alert. Returns the last number
+    used for a key.
     """
     clinic, user = make_caseload(slug, REAL, now)
     # The copies' lines are what is measured: no event may be left that has them read anew.
@@ -92,6 +97,7 @@ def columns(now: datetime) -> dict[str, str]:
         "name_order": "md5(i::text)",
         "given_order": "md5((i + 1)::text)",
         "record_order": "i::text",
+        "indication": "CASE WHEN i % 1000 = 0 THEN 'pain' ELSE t.indication END",
         "open_alerts": "CASE WHEN i % 5000 = 0 THEN 1 ELSE 0 END",
         "alert_order": f"CASE WHEN i % 5000 = 0 THEN {at} - i * interval '1 s' ELSE {never} END",
         "is_reached": "i % 50 <> 0",

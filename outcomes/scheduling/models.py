@@ -121,7 +121,6 @@ class AssignmentState(models.TextChoices):
     SUPERSEDED = "superseded", _("Superseded")
 
 
-# No answer to it was ever saved.
 NOT_BEGUN = (AssignmentState.PLANNED, AssignmentState.OPEN)
 UNDER_WAY = (AssignmentState.OPEN, AssignmentState.STARTED)
 ANSWERABLE = (AssignmentState.PLANNED, *UNDER_WAY)
